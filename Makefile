@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# cos: small programs for step-level reasoning in vision-language models.
+#   make            build all programs into build/cpu (SAN=1: build/san, with sanitizers)
+#   make demo       set-up, build, and the main job on a world made here; QUICK=1 for the short form
+#   make test       set-up, build, all tests
+#   make bench      speed ratios          make install PREFIX=/usr/local
+#   make deps       Debian packages       make lint
+
+CC      = gcc
+CFLAGS  = -O2 -g
+PREFIX  = /usr/local
+FLAVOUR = cpu
+SRC_STD = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Ilib
+ifdef SAN
+FLAVOUR = san
+CFLAGS  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+B       = build/$(FLAVOUR)
+
+# Which program needs which layers of lib/ (a layer's includes may only point to layers further right).
+cos-cat      = record base
+cos-segment  = media record text store base
+cos-select   = record text store base
+cos-eval     = record text store base
+cos-score    = record text store base
+cos-generate = search model ops media record text store base
+cos-update   = train model ops media record text store base
+PROGS        = cos-segment cos-generate cos-score cos-select cos-update cos-eval cos-cat
+LAYERS       = search train model ops record media text store base
+
+# What each layer links from the outside.
+libs_base    = -lxxhash -lpthread -lm
+libs_store   = -ljansson
+libs_record  = -lmsgpackc -ljansson
+libs_text    = -lpcre2-8
+libs_media   = -larchive -lpng -ljpeg -lwebp
+libs_ops     = -ldnnl -l:libgomp.so.1
+
+PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
+           libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev
+
+.PHONY: all deps demo test bench install lint clean
+.DEFAULT_GOAL := all
+.SECONDARY:
+.SECONDEXPANSION:
+all: $(PROGS:%=$B/%)
+
+objs = $(patsubst %.c,$B/%.o,$(wildcard lib/$1/*.c))
+-include lib/ops/isa.mk
+
+$(foreach l,$(LAYERS),$(eval $B/$l.a: $(call objs,$l) $(isa_$l)))
+$B/%.a:
+	@rm -f $@ && ar rcs $@ $^
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(SRC_STD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(PROGS:%=$B/%): $B/%: $B/tools/%.o $B/tools/common.o $$(foreach l,$$($$*),$B/$$l.a)
+	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$($*),$(libs_$l)) -o $@
+
+# Unit tests and examples may use every layer.
+ALL_LIBS = $(LAYERS:%=$B/%.a)
+$B/tests/% $B/examples/%: $$(@:%=%.o) $(ALL_LIBS)
+	$(CC) $(CFLAGS) $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
+
+deps:
+	@sh tests/deps.sh $(PACKAGES)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install $(PROGS:%=$B/%) $(DESTDIR)$(PREFIX)/bin
+
+clean:
+	rm -rf build
+
+-include $(shell [ -d build ] && find $B -name '*.d' 2>/dev/null)
