@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One transformer described by data (model/config.h), over ops: vision tower, projector, decoder; training passes over
+ * packed sequences, and decoding over a tree of cached keys.
+ *
+ *     struct ops *o = ops_cpu(threads);
+ *     struct model *m = model_load("sft", o, DT_F32, 0);
+ *     struct kv *kv = kv_new(m, 4096);
+ *     int root = kv_node(kv, -1);                        the prompt ...
+ *     model_extend(m, kv, &rows, &hidden);
+ *     int a = kv_node(kv, root), b = kv_node(kv, root);  ... shared by two paths
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "model/config.h"
+#include "model/param.h"
+#include "ops/ops.h"
+
+struct model;
+enum { MODEL_TRAIN = 1 };                      /* master weights, gradients and moments too */
+
+/* A Hugging Face folder (config.json, *.safetensors). Without MODEL_TRAIN weights stay mapped where their dtype is
+ * already t. Missing, extra or misshaped tensors are errors that name the tensor, what was wanted and what found. */
+struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags);
+/* Random weights from a config (init as transformers does: normal(0, initializer_range), zeros, ones). */
+struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o, enum dtype t, int flags);
+void model_free(struct model *m);
+/* config.json and model.safetensors (save: dtype of the file) into an existing folder; what transformers loads. */
+MUST_USE int model_save(const struct model *m, const char *dir, enum dtype save);
+/* More rows for the embedding and the head (never fewer): new row i is the mean of the rows mean_of[i] (ids, n[i]). */
+MUST_USE int model_add_tokens(struct model *m, int vocab, const int *const *mean_of, const int *n, int count);
+
+const struct model_cfg *model_config(const struct model *m);
+struct params *model_params(struct model *m);
+struct ops *model_ops(struct model *m);
+const char *model_digest(const struct model *m);         /* of config and weights; "" while training changes them */
+
+/* ---- training passes ---- */
+struct model_batch {
+    int ntok; const int *id, *pos;             /* [ntok]; id of an image place: anything, it is replaced */
+    int nseq; const int *start;                /* [nseq + 1] rows of each sequence */
+    const struct span *prefix;                 /* [nseq] or NULL: see ops.h, attn_args */
+    int ntile; const float *pixels;            /* distinct tiles, host [ntile, 3, h, w] */
+    int nimg; const int *img_row, *img_src;    /* token row img_row[i] takes image feature row img_src[i] (tile * tokens_per_tile + j) */
+};
+/* hidden: [ntok, C] behind the final norm, owned by the model until the next forward. With MODEL_TRAIN the activations
+ * are kept for model_backward (recompute: only the blocks' inputs are kept, cfg'd by model_recompute). */
+MUST_USE int model_forward(struct model *m, const struct model_batch *b, struct mat *hidden);
+MUST_USE int model_backward(struct model *m, const struct model_batch *b, struct mat dhidden);
+struct mat model_dhidden(struct model *m);     /* zeroed [ntok, C] of the last forward, for the objective to add to */
+void model_recompute(struct model *m, bool on);
+/* The output head [V, C] and its gradient (NULL when frozen); the tied embedding where tied. */
+struct mat model_head(struct model *m, float **grad);
+
+/* ---- decoding ---- */
+/* Features of tiles: host pixels [n, 3, h, w] -> device mat [n * tokens_per_tile, C], caller releases out->p. */
+MUST_USE int model_encode(struct model *m, int ntile, const float *pixels, struct mat *out);
+
+struct kv;                                     /* keys and values of a tree of token spans, in pages */
+struct kv *kv_new(struct model *m, int slots); /* capacity in tokens; NULL + fail() */
+void kv_free(struct kv *kv);
+int  kv_node(struct kv *kv, int parent);       /* a new empty span behind parent (-1: a root); holds its parent */
+void kv_hold(struct kv *kv, int node);         /* one more reference */
+void kv_drop(struct kv *kv, int node);         /* one less; at none the span and its hold on the parent go */
+int  kv_len(const struct kv *kv, int node);    /* tokens from the root to the node's end */
+int  kv_free_slots(const struct kv *kv);       /* tokens that surely still fit: counts whole free pages */
+int  kv_page(void);                            /* tokens a page: a node takes whole pages */
+
+/* Appends tokens to nodes (which must have no children): row i goes to node[i]; rows of one node are consecutive, in
+ * order; rows of nodes in any order. feature[i] >= 0: the row is row feature[i] of feature_mat instead of a token. */
+struct model_rows { int n; const int *node, *id, *feature; struct mat feature_mat; };
+/* hidden [n, C] behind the final norm, owned by the model until the next call. */
+MUST_USE int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, struct mat *hidden);
+/* logits, host f32 [n, V], of the hidden rows row[i]. */
+MUST_USE int model_logits(struct model *m, struct mat hidden, const int *row, int n, float *logits);
+
+#endif
