@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From a record to what the model sees: the prompt's tokens with image places, and the images' tiles. Training and
+ * generation share it, so that a model is asked exactly as it was taught.
+ *
+ *     struct model_io *io = model_io_load("sft", "images.zip");       tokenizer, chat template, image processor
+ *     struct input in = { 0 };
+ *     if (input_build(io, record, &in, &why)) ...                     why: the reason without particulars
+ *     in.id[in.n]; in.image[k].pos; in.pixels
+ *     input_free(&in);
+ */
+#ifndef MODEL_INPUT_H
+#define MODEL_INPUT_H
+
+#include "record/record.h"
+#include "text/prompt.h"
+#include "text/tokenizer.h"
+
+struct input_media;                            /* image processor and image store, private */
+struct model_io {
+    struct tokenizer *tok;                     /* owned */
+    const struct chat_template *chat;
+    int tile;                                  /* side of a tile in pixels; 0: the model takes no images */
+    int tokens_per_tile;
+    int max_positions;                         /* tokens of prompt and response together */
+    int *stop; int nstop;                      /* token ids that end a response: eos and end of turn, ascending */
+    int end_of_turn;                           /* the token that closes a response in training: first token of asst_close; -1: none */
+    struct input_media *media;
+};
+/* dir: a checkpoint folder (config.json, tokenizer.json, preprocessor_config.json and generation_config.json when there).
+ * images: folder or archive that relative image references are looked up in; NULL: the present folder. */
+struct model_io *model_io_load(const char *dir, const char *images);   /* NULL + fail() */
+void model_io_free(struct model_io *io);                               /* NULL is fine */
+
+struct input_image {
+    int pos;                                   /* index in id[] of the first of ntile * tokens_per_tile places, contiguous */
+    int tile, ntile;                           /* tiles [tile, tile + ntile) of pixels */
+    uint64_t digest[2];                        /* of the tiles' pixels */
+};
+struct input {
+    uint32_t *id; int n;                       /* the prompt up to and including asst_open */
+    struct input_image *image; int nimage;
+    float *pixels; int ntile;                  /* host [ntile, 3, tile, tile]; NULL when ntile is 0 */
+};
+/* The prompt of the record's sample part (question, choices, images); a path or pair in it is not looked at. Thread-safe.
+ * Returns -1 with *why set for a record that cannot be asked: "no question", "unreadable image", "too many image marks",
+ * "images without a vision tower". */
+MUST_USE int input_build(const struct model_io *io, const struct record *r, struct input *in, const char **why);
+void input_drop_pixels(struct input *in);      /* frees the pixels, keeps the rest */
+void input_free(struct input *in);             /* frees the contents and zeroes them */
+
+#endif
