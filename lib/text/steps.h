@@ -10,6 +10,10 @@
  *   <|reasoning_step_end|>\n                                      with tags: <|reasoning_step_end|>ки\n
  *   <|reasoning_end|>\nAnswer:\n
  *   <|answer_start|>ANSWER<|answer_end|>                          with tags: <|answer_end|>ки
+ *
+ *     struct arena a = {0};  struct chain c;  bool strict;  const char *why;
+ *     if (chain_parse(text, n, &a, &c, &strict, &why) == 0) use(c.step, c.nstep, c.answer);
+ *     else count(why);
  */
 #ifndef TEXT_STEPS_H
 #define TEXT_STEPS_H
@@ -27,10 +31,16 @@ enum step_token {
 struct step_token_def { const char *text, *description; };
 extern const struct step_token_def step_tokens[STEP_TOKENS];
 
+/* The piece before the next marker, and which marker it is (TOK_REASONING_START .. TOK_ANSWER_END; tags are no
+ * markers: ки is also a piece of ordinary Russian words). Returns the marker's offset; n with *which = STEP_TOKENS if
+ * there is none. */
+size_t marker_find(const char *text, size_t n, enum step_token *which);
+
 struct step {
-    struct slice name, thought, reflection;
+    struct slice name, thought, reflection;    /* exactly the bytes between the markers */
     size_t begin, end;                         /* bytes of the whole step in the text parsed: from its
                                                   <|reasoning_step_start|> to behind its <|reasoning_step_end|> */
+    enum step_token tag;                       /* TOK_TAG, TOK_GOOD or TOK_BAD behind the step; 0: none */
 };
 struct chain {
     struct step *step;
@@ -38,22 +48,31 @@ struct chain {
     struct slice answer;
     bool has_answer;
     size_t answer_begin, answer_end;           /* from <|answer_start|> to behind <|answer_end|> */
+    enum step_token answer_tag;                /* as step.tag */
 };
 
-/* Strict parse of a complete response. 0; or -1 with the reason as message ("step 2: no thought", "no answer",
- * "text behind the answer", ...). The reason is one of a small fixed set of phrases with the numbers left out in
- * *why (static string, for counting). Slices point into text; chain->step is in the arena. Tags (ки) are accepted
- * when present behind every step and the answer. White space around markers is accepted, reported as not strict. */
+/* Parse of a complete response. 0; or -1 with the reason as message ("step 2: no thought"), and in *why the same
+ * without the number: one of a small fixed set of static strings, for counting. Slices point into text; c->step is in
+ * the arena. Accepted beyond the exact form: white space around markers and around the whole. *strict tells whether
+ * the text was exact, that is whether chain_write gives back the same bytes. A thought and an answer may not be blank;
+ * name and reflection may. Tags stand behind every step and the answer, or nowhere. */
 MUST_USE int chain_parse(const char *text, size_t n, struct arena *a, struct chain *c, bool *strict, const char **why);
 
-/* As far as it goes: for paths cut off in the middle. Complete steps only; has_answer only when complete. */
-void chain_parse_prefix(const char *text, size_t n, struct arena *a, struct chain *c);
+/* As far as it goes: for paths cut off in the middle. Complete steps only; has_answer only when complete. Returns the
+ * offset behind the last complete piece (step with its tag, or the answer). */
+size_t chain_parse_prefix(const char *text, size_t n, struct arena *a, struct chain *c);
 
-enum { STEPS_TAGS = 1, STEPS_OPEN = 2 };       /* OPEN: no reasoning_end and answer: a partial path to go on from */
+enum {
+    STEPS_TAGS = 1,                            /* ки behind every step and the answer */
+    STEPS_LABELS = 2,                          /* the tags the chain holds: ки, к+и, к-и, or none */
+    STEPS_OPEN = 4                             /* no reasoning_end and answer: a partial path to go on from */
+};
 void chain_write(const struct chain *c, int flags, struct buf *out);
 
 /* The answer of a response in CoS form, benchmarks' rule: between the first <|answer_start|> and the next
  * <|answer_end|>, trimmed. false when a marker is missing. */
 bool answer_find(const char *text, size_t n, struct slice *answer);
+
+struct slice slice_trim(struct slice s);       /* without ASCII white space at both ends */
 
 #endif
