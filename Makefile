@@ -39,7 +39,7 @@ libs_ops     = -ldnnl -l:libgomp.so.1
 PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
            libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev
 
-.PHONY: all deps demo test bench install lint clean
+.PHONY: all deps demo test bench install lint clean examples
 .DEFAULT_GOAL := all
 .SECONDARY:
 .SECONDEXPANSION:
@@ -63,6 +63,15 @@ $(PROGS:%=$B/%): $B/%: $B/tools/%.o $B/tools/common.o $$(foreach l,$$($$*),$B/$$
 ALL_LIBS = $(LAYERS:%=$B/%.a)
 $B/tests/% $B/examples/%: $$(@:%=%.o) $(ALL_LIBS)
 	$(CC) $(CFLAGS) $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
+
+# ---- tests: unit programs (TAP), bats files as a user would type, lint ----
+UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
+TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/tools/*.bats)
+test: deps
+	@$(MAKE) --no-print-directory -j2 all $(UNITS) examples
+	@sh tests/run.sh $B $(TESTS)
+
+examples: $B/examples/shapes/shapes
 
 deps:
 	@sh tests/deps.sh $(PACKAGES)
