@@ -14,6 +14,9 @@
  *     struct record *r = rec_new();
  *     while ((s = rec_read(in, r)) > 0) { ...; if (rec_write(out, r)) break; }
  *     if (s == 0) rec_writer_close(out);
+ *
+ * A record whose bytes were read is checked before msgpack-c sees it, so counts that a hostile stream declares allocate
+ * nothing. float32 scalars are widened to float64. The top-level key "cos" is reserved.
  */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
@@ -25,6 +28,7 @@
 #include "base/mem.h"
 
 enum { REC_VERSION = 1, REC_DEPTH = 32, EXT_U32 = 1, EXT_F32 = 2 };
+enum { REC_MAX = 256 << 20 };                  /* bytes of one packed record, inline images included */
 enum rec_kind { REC_SAMPLE, REC_PATH, REC_PAIR };
 
 typedef msgpack_object val;                    /* borrowed from a record's zone unless said otherwise */
@@ -36,7 +40,7 @@ struct record {
 };
 struct record *rec_new(void);
 void rec_free(struct record *r);
-void rec_clear(struct record *r);              /* an empty map, memory reused */
+void rec_clear(struct record *r);              /* an empty map, number 0, memory reused */
 struct record *rec_copy(const struct record *r);           /* deep copy; caller frees */
 enum rec_kind rec_kind_of(const struct record *r);
 const char *rec_label(const struct record *r, char *buf, size_t n);   /* "record 17 (id chart/5)" for messages */
@@ -52,9 +56,9 @@ bool        val_bool(const val *v, bool *b);
 bool        val_bin(const val *v, const uint8_t **p, size_t *n);
 int         val_len(const val *array);                      /* 0 if not an array */
 val        *val_at(const val *array, int i);
-bool        val_u32s(const val *v, const uint32_t **p, size_t *n);     /* EXT_U32; 4-byte aligned copy not needed on LE x86/arm */
-bool        val_f32s(const val *v, const float **p, size_t *n);
-bool        val_equal(const val *a, const val *b);
+bool        val_u32s(const val *v, const uint32_t **p, size_t *n);     /* EXT_U32; n numbers, aligned */
+bool        val_f32s(const val *v, const float **p, size_t *n);        /* EXT_F32 */
+bool        val_equal(const val *a, const val *b);          /* the order of map keys does not count; nan equals nan */
 
 /* ---- building values in a zone ---- */
 val val_nil(void);
@@ -71,7 +75,7 @@ val val_array(msgpack_zone *z, int n);                      /* n nils */
 val val_copy(msgpack_zone *z, const val *v);                /* deep */
 val *val_set(msgpack_zone *z, val *map, const char *key, val v);   /* replaces or appends; returns the stored value */
 val *val_set_map(msgpack_zone *z, val *map, const char *key);      /* the map under key, made when absent */
-val *val_push(msgpack_zone *z, val *array, val v);
+val *val_push(msgpack_zone *z, val *array, val v);          /* copies the array when it cannot grow in place: for many, val_array(n) */
 bool val_remove(val *map, const char *key);
 
 /* ---- provenance ---- */
@@ -87,22 +91,30 @@ MUST_USE int rec_read(struct rec_reader *in, struct record *r);
 /* Reads ahead to the first header so that provenance is known before the first record. 0 or -1. */
 MUST_USE int rec_read_header(struct rec_reader *in);
 const val *rec_reader_header(const struct rec_reader *in);             /* newest header seen; NULL before */
-uint64_t rec_reader_count(const struct rec_reader *in);
+uint64_t rec_reader_count(const struct rec_reader *in);                /* records read so far */
+uint64_t rec_reader_streams(const struct rec_reader *in);              /* headers read so far: grows when a new one begins */
 
 struct rec_writer;
 struct rec_writer *rec_writer_new(FILE *f, const char *name);          /* does not own f */
 /* Writes the header: the provenance chain of `in` (NULL: none) with `me` added (NULL: no provenance at all).
- * Called by the first rec_write with (NULL, NULL) if not before. */
-MUST_USE int rec_write_header(struct rec_writer *out, struct rec_reader *in, const struct rec_prov *me);
+ * Called by the first rec_write with (NULL, NULL) if not before. Called again, it ends the running stream with its
+ * trailer and starts another behind it, so that every record stands under its own provenance. */
+MUST_USE int rec_write_header(struct rec_writer *out, const struct rec_reader *in, const struct rec_prov *me);
+MUST_USE int rec_write_header_after(struct rec_writer *out, const val *header, const struct rec_prov *me);   /* header: NULL or a map */
+val rec_header(msgpack_zone *z, const val *header, const struct rec_prov *me);            /* what those two write */
+val rec_trailer(msgpack_zone *z, uint64_t count);
 MUST_USE int rec_write(struct rec_writer *out, const struct record *r);
 MUST_USE int rec_writer_close(struct rec_writer *out);                 /* trailer, flush, ferror; frees */
 void rec_writer_abandon(struct rec_writer *out);                       /* no trailer: the reader will notice; frees */
 uint64_t rec_writer_count(const struct rec_writer *out);
 
 /* One packed record on its own, for threads that encode or decode outside the stream lock. */
-void rec_pack(const struct record *r, struct buf *out);                                  /* appends */
-MUST_USE int rec_unpack(struct record *r, const void *p, size_t n);                       /* exactly one map */
+MUST_USE int rec_pack(const struct record *r, struct buf *out);                           /* appends; -1: too deep or too large */
+MUST_USE int rec_unpack(struct record *r, const void *p, size_t n);                       /* exactly one map; copies p */
+MUST_USE int rec_check_packed(const void *p, size_t n);                                   /* would rec_unpack accept it? */
 MUST_USE int rec_write_packed(struct rec_writer *out, const void *p, size_t n);           /* a packed record */
-MUST_USE int rec_read_packed(struct rec_reader *in, struct buf *out, uint64_t *number);   /* 1, 0, -1 as rec_read */
+/* Appends the bytes of the next record to out: 1, 0, -1 as rec_read. Finds the record's end and no more, so that the
+ * caller's threads can rec_unpack or rec_check_packed it. */
+MUST_USE int rec_read_packed(struct rec_reader *in, struct buf *out, uint64_t *number);
 
 #endif
