@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a checkpoint's config.json says, checked and reduced to numbers. A stack of transformer blocks is described by
+ * data (struct block_cfg), the same for the vision tower and the decoder; a family is a reader of its JSON into these
+ * structs (config_FAMILY.c) plus a map of tensor names (family.h).
+ *
+ *     struct model_cfg c;
+ *     if (cfg_load("sft", &c)) return -1;                 refuses by name what is not implemented
+ *     int width = c.text.blocks.hidden, vocab = c.text.vocab;
+ *     cfg_free(&c);
+ *
+ * Both forms are read: transformers 5 (rope_parameters, dtype) and 4 (rope_theta, rope_scaling, torch_dtype).
+ */
+#ifndef MODEL_CONFIG_H
+#define MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/err.h"
+#include "ops/ops.h"
+
+/* Rotary positions: angle of position p, pair i of a head = p * inv_freq[i].
+ *   default  inv_freq[i] = theta^(-2i/D)
+ *   linear   inv_freq / factor
+ *   llama3   as transformers' modeling_rope_utils: long wavelengths / factor, smoothed between low and high */
+enum rope_kind { ROPE_NONE, ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
+struct rope_cfg { enum rope_kind kind; double theta, factor, low, high; int original; };
+
+struct block_cfg {                             /* layers equal blocks: x += s1 * attn(norm(x)); x += s2 * mlp(norm(x)) */
+    int layers, hidden, heads, kv_heads, head_dim, mlp;
+    enum norm norm; float eps;                 /* both norms of a block */
+    bool qkv_bias, o_bias, mlp_bias;
+    bool qk_norm; float qk_eps;                /* RMS norm of q and k over their whole width, before the heads */
+    bool layer_scale;                          /* s1, s2: a vector each */
+    bool gated;                                /* down(act(gate(x)) * up(x)), else fc2(act(fc1(x))) */
+    bool causal;
+    enum act act;
+    struct rope_cfg rope;                      /* ROPE_NONE: positions are added once, before the blocks */
+};
+
+struct vision_cfg {
+    struct block_cfg blocks;
+    int image, patch;                          /* sides in pixels of a (square) tile and patch */
+    bool pos_table;                            /* learned positions [1 + patches, hidden] */
+    bool final_norm; enum norm final_kind;     /* behind the last block */
+    float layer_scale_init, init_range;
+};
+
+struct text_cfg {
+    struct block_cfg blocks;
+    int vocab, max_pos;
+    bool tied;                                 /* the head is the embedding */
+    float init_range;
+};
+
+enum { CFG_EOS_MAX = 16 };
+
+struct model_cfg {
+    char family[32];                           /* "internvl"; a plain decoder: "qwen2", "llama" */
+    bool has_vision;
+    struct vision_cfg vision;
+    struct text_cfg text;
+    enum act proj_act;                         /* projector: norm, linear, act, linear */
+    float proj_eps;
+    int shuffle;                               /* 1 / downsample_ratio: shuffle x shuffle patches make one token */
+    int image_token_id;                        /* -1 without vision */
+    int image_seq_len;                         /* tokens a tile, as the config says: equals cfg_tokens_per_tile */
+    int neos, eos[CFG_EOS_MAX];                /* generation_config.json where present, else config.json */
+    char *json;                                /* the file's text: saving writes every field back; owned */
+};
+
+/* DIR/config.json and DIR/generation_config.json. 0, or -1 with nothing to free. */
+MUST_USE int cfg_load(const char *dir, struct model_cfg *c);
+/* The same from text; name is used in messages. */
+MUST_USE int cfg_parse(const char *json, size_t n, const char *name, struct model_cfg *c);
+void cfg_free(struct model_cfg *c);
+void cfg_copy(struct model_cfg *to, const struct model_cfg *from);         /* deep; free both */
+/* config.json with the present vocabulary and the dtype of the weights beside it, every other field as it was read. */
+MUST_USE int cfg_save(const struct model_cfg *c, const char *dir, enum dtype t);
+
+int  cfg_tokens_per_tile(const struct model_cfg *c);      /* 0 without vision */
+bool cfg_is_eos(const struct model_cfg *c, int id);
+
+#endif
