@@ -61,7 +61,7 @@ $(PROGS:%=$B/%): $B/%: $B/tools/%.o $B/tools/common.o $$(foreach l,$$($$*),$B/$$
 
 # Unit tests and examples may use every layer.
 ALL_LIBS = $(LAYERS:%=$B/%.a)
-$B/tests/% $B/examples/%: $$(@:%=%.o) $(ALL_LIBS)
+$B/tests/% $B/examples/%: $$@.o $(ALL_LIBS)
 	$(CC) $(CFLAGS) $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
 
 # ---- tests: unit programs (TAP), bats files as a user would type, lint ----
