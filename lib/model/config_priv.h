@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the readers of the families share.
+ */
+#ifndef MODEL_CONFIG_PRIV_H
+#define MODEL_CONFIG_PRIV_H
+
+#include "model/config.h"
+#include "store/json.h"
+
+enum { DIM_MAX = 1 << 17, MLP_MAX = 1 << 20, LAYERS_MAX = 1024, HEADS_MAX = 1024, VOCAB_MAX = 1 << 24, POS_MAX = 1 << 24,
+       IMAGE_MAX = 1 << 13 };
+
+MUST_USE int cfg_read_internvl(const json_t *doc, struct model_cfg *c);
+MUST_USE int cfg_read_text(const json_t *doc, struct model_cfg *c);        /* qwen2, llama on their own */
+/* A decoder's object: of a plain decoder the document, of a vision-language model its text_config. */
+MUST_USE int cfg_read_decoder(const json_t *obj, const char *model_type, struct text_cfg *t);
+
+MUST_USE int cfg_opt_act(const json_t *obj, const char *key, enum act *act);
+MUST_USE int cfg_opt_f32(const json_t *obj, const char *key, double lo, double hi, float *out);
+MUST_USE int cfg_no_dropout(const json_t *obj, const char *key);
+MUST_USE int cfg_check_heads(const struct block_cfg *b, const char *what);
+
+#endif

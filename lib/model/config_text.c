@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Decoders: Qwen2 and Llama. Absent fields take the defaults of transformers' configuration classes.
+ */
+#include "model/config_priv.h"
+
+#include <string.h>
+
+static int rope_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
+{
+    double part = 1;
+    if (json_opt_f64(r, "rope_theta", &rope->theta) || json_opt_f64(r, "partial_rotary_factor", &part)) return -1;
+    if (part != 1) return fail("partial_rotary_factor: %g is not supported", part);
+    if (!(rope->theta > 1 && rope->theta <= 1e12)) return fail("rope_theta: %g is not within 1 and 1e12", rope->theta);
+    if (rope->kind == ROPE_DEFAULT) return 0;
+    if (json_get_f64(r, "factor", &rope->factor)) return -1;
+    if (!(rope->factor >= 1 && rope->factor <= 1e6)) return fail("factor: %g is not within 1 and 1e6", rope->factor);
+    if (rope->kind != ROPE_LLAMA3) return 0;
+    rope->original = max_pos;
+    if (json_get_f64(r, "low_freq_factor", &rope->low) || json_get_f64(r, "high_freq_factor", &rope->high) ||
+        json_opt_int(r, "original_max_position_embeddings", 1, POS_MAX, &rope->original)) return -1;
+    return rope->low > 0 && rope->high > rope->low ? 0
+        : fail("low_freq_factor %g, high_freq_factor %g: want 0 < low < high", rope->low, rope->high);
+}
+
+/* "dynamic" (NTK) changes the frequencies only beyond max_position_embeddings, which is never reached here: it is the
+ * default within. */
+static int rope_type(const char *type, enum rope_kind *kind)
+{
+    if (!strcmp(type, "default") || !strcmp(type, "dynamic")) *kind = ROPE_DEFAULT;
+    else if (!strcmp(type, "linear")) *kind = ROPE_LINEAR;
+    else if (!strcmp(type, "llama3")) *kind = ROPE_LLAMA3;
+    else return fail("rope_type: \"%s\" is not supported", type);
+    return 0;
+}
+
+static int read_rope(const json_t *obj, struct text_cfg *t)
+{
+    static const char *const names[] = { "rope_parameters", "rope_scaling" };
+    struct rope_cfg *rope = &t->blocks.rope;
+    *rope = (struct rope_cfg){ .kind = ROPE_DEFAULT, .theta = 10000, .factor = 1 };
+    if (json_opt_f64(obj, "rope_theta", &rope->theta)) return -1;
+    for (int i = 0; i < 2; i++) {
+        const json_t *r = json_object_get(obj, names[i]);
+        if (!r || json_is_null(r)) continue;
+        const char *type = "default";
+        if (!json_is_object(r)) return fail("%s: want an object", names[i]);
+        if (json_opt_str(r, "type", &type) || json_opt_str(r, "rope_type", &type) || rope_type(type, &rope->kind) ||
+            rope_numbers(r, rope, t->max_pos)) return fail_in("%s", names[i]);
+        return 0;
+    }
+    return rope_numbers(obj, rope, t->max_pos);
+}
+
+static int check_layer_types(const json_t *obj)
+{
+    const json_t *v = json_object_get(obj, "layer_types");
+    bool sliding = false;
+    if (json_opt_bool(obj, "use_sliding_window", &sliding)) return -1;
+    if (sliding) return fail("use_sliding_window: sliding attention is not supported");
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const char *s = json_string_value(json_array_get(v, i));
+        if (!s || strcmp(s, "full_attention")) return fail("layer_types: \"%.40s\" is not supported", s ? s : "?");
+    }
+    return 0;
+}
+
+static int read_sizes(const json_t *obj, struct text_cfg *t)
+{
+    struct block_cfg *b = &t->blocks;
+    if (json_opt_int(obj, "hidden_size", 1, DIM_MAX, &b->hidden) ||
+        json_opt_int(obj, "intermediate_size", 1, MLP_MAX, &b->mlp) ||
+        json_opt_int(obj, "num_hidden_layers", 1, LAYERS_MAX, &b->layers) ||
+        json_opt_int(obj, "num_attention_heads", 1, HEADS_MAX, &b->heads) ||
+        json_opt_int(obj, "vocab_size", 2, VOCAB_MAX, &t->vocab) ||
+        json_opt_int(obj, "max_position_embeddings", 1, POS_MAX, &t->max_pos)) return -1;
+    b->kv_heads = b->heads;
+    b->head_dim = 0;
+    if (json_opt_int(obj, "num_key_value_heads", 1, HEADS_MAX, &b->kv_heads) ||
+        json_opt_int(obj, "head_dim", 1, DIM_MAX / HEADS_MAX * 8, &b->head_dim)) return -1;
+    if (b->head_dim) return 0;
+    if (b->hidden % b->heads) return fail("hidden_size: %d is not a multiple of %d heads", b->hidden, b->heads);
+    b->head_dim = b->hidden / b->heads;
+    return 0;
+}
+
+static int read_qwen2(const json_t *obj, struct text_cfg *t)
+{
+    t->blocks.qkv_bias = true;
+    return check_layer_types(obj);
+}
+
+static int read_llama(const json_t *obj, struct text_cfg *t)
+{
+    struct block_cfg *b = &t->blocks;
+    if (json_opt_bool(obj, "attention_bias", &b->qkv_bias) || json_opt_bool(obj, "mlp_bias", &b->mlp_bias)) return -1;
+    b->o_bias = b->qkv_bias;
+    return 0;
+}
+
+int cfg_read_decoder(const json_t *obj, const char *model_type, struct text_cfg *t)
+{
+    bool qwen2 = !strcmp(model_type, "qwen2");
+    struct block_cfg *b = &t->blocks;
+    *t = (struct text_cfg){ .vocab = qwen2 ? 151936 : 32000, .max_pos = qwen2 ? 32768 : 2048, .init_range = 0.02f };
+    *b = (struct block_cfg){ .layers = 32, .hidden = 4096, .heads = 32, .mlp = qwen2 ? 22016 : 11008, .norm = NORM_RMS,
+                             .eps = 1e-6f, .gated = true, .causal = true, .act = ACT_SILU };
+    if (!qwen2 && strcmp(model_type, "llama")) return fail("model_type: decoder \"%.40s\" is not supported (qwen2, llama are)", model_type);
+    if (read_sizes(obj, t) || cfg_opt_act(obj, "hidden_act", &b->act) || cfg_opt_f32(obj, "rms_norm_eps", 0, 1, &b->eps) ||
+        cfg_opt_f32(obj, "initializer_range", 0, 10, &t->init_range) || json_opt_bool(obj, "tie_word_embeddings", &t->tied) ||
+        cfg_no_dropout(obj, "attention_dropout") || read_rope(obj, t)) return -1;
+    if (qwen2 ? read_qwen2(obj, t) : read_llama(obj, t)) return -1;
+    return cfg_check_heads(b, "decoder");
+}
+
+int cfg_read_text(const json_t *doc, struct model_cfg *c)
+{
+    return cfg_read_decoder(doc, c->family, &c->text);
+}
