@@ -42,8 +42,7 @@ struct input {
     float *pixels; int ntile;                  /* host [ntile, 3, tile, tile]; NULL when ntile is 0 */
 };
 /* The prompt of the record's sample part (question, choices, images); a path or pair in it is not looked at. Thread-safe.
- * Returns -1 with *why set for a record that cannot be asked: "no question", "unreadable image", "too many image marks",
- * "images without a vision tower". */
+ * Returns -1 with *why set for a record that cannot be asked: "no question", "unreadable image", "prompt too long", ... */
 MUST_USE int input_build(const struct model_io *io, const struct record *r, struct input *in, const char **why);
 void input_drop_pixels(struct input *in);      /* frees the pixels, keeps the rest */
 void input_free(struct input *in);             /* frees the contents and zeroes them */

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/input.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/hash.h"
+#include "media/preprocess.h"
+#include "media/source.h"
+#include "model/config.h"
+
+struct input_media { struct pre_cfg pre; struct media_source *source; };
+
+enum { IMAGES_MAX = 256, CHOICES_MAX = 256 };          /* of one record */
+
+/* ---- the folder ---- */
+
+static int add_stop(struct model_io *io, int id)
+{
+    for (int i = 0; i < io->nstop; i++)
+        if (io->stop[i] == id) return 0;
+    io->stop = mem_grow(io->stop, (size_t)io->nstop + 1, sizeof *io->stop);
+    int i = io->nstop++;
+    for (; i > 0 && io->stop[i - 1] > id; i--) io->stop[i] = io->stop[i - 1];
+    io->stop[i] = id;
+    return 0;
+}
+
+static int find_stops(struct model_io *io, const struct model_cfg *c)
+{
+    io->end_of_turn = -1;
+    const char *close = io->chat->asst_close;
+    if (close && *close) {
+        struct tok_ids ids = { 0 };
+        int bad = tok_encode(io->tok, close, strlen(close), TOK_SPECIAL, &ids);
+        if (!bad && ids.n && tok_is_special(io->tok, ids.id[0])) io->end_of_turn = (int)ids.id[0];
+        tok_ids_free(&ids);
+        if (bad) return -1;
+    }
+    if (io->end_of_turn < 0 && c->neos) io->end_of_turn = c->eos[0];
+    if (io->end_of_turn >= 0) add_stop(io, io->end_of_turn);
+    for (int i = 0; i < c->neos; i++) add_stop(io, c->eos[i]);
+    return 0;
+}
+
+static int check_vision(struct model_io *io, const struct model_cfg *c, const char *dir)
+{
+    const struct pre_cfg *p = &io->media->pre;
+    if (p->h != c->vision.image || p->w != c->vision.image)
+        return fail("%s: the image processor makes tiles of %dx%d, the vision tower takes %dx%d", dir, p->w, p->h,
+                    c->vision.image, c->vision.image);
+    int id = io->chat->img_token ? tok_id(io->tok, io->chat->img_token) : -1;
+    if (id != c->image_token_id)
+        return fail("%s: the image token is %d in config.json, and %d in tokenizer.json (%s)", dir, c->image_token_id, id,
+                    io->chat->img_token ? io->chat->img_token : "none");
+    io->tile = c->vision.image;
+    io->tokens_per_tile = cfg_tokens_per_tile(c);
+    return 0;
+}
+
+static int load_parts(struct model_io *io, const struct model_cfg *c, const char *dir, const char *images)
+{
+    char *path = file_join(dir, "tokenizer.json");
+    io->tok = tok_load(path);
+    free(path);
+    if (!io->tok) return -1;
+    if (tok_size(io->tok) > c->text.vocab)
+        return fail("%s: tokenizer.json has ids up to %d, the model a vocabulary of %d", dir, tok_size(io->tok) - 1, c->text.vocab);
+    if (!(io->chat = chat_find(c->family))) return fail_in("%s", dir);
+    io->max_positions = c->text.max_pos;
+    if (find_stops(io, c)) return fail_in("%s", dir);
+    if (!c->has_vision) return 0;
+    io->media = mem_alloc(sizeof *io->media);
+    if (pre_load(&io->media->pre, dir)) return -1;
+    if (!(io->media->source = media_open(images, NULL))) return -1;
+    return check_vision(io, c, dir);
+}
+
+struct model_io *model_io_load(const char *dir, const char *images)
+{
+    struct model_cfg c;
+    if (cfg_load(dir, &c)) return NULL;
+    struct model_io *io = mem_alloc(sizeof *io);
+    int bad = load_parts(io, &c, dir, images);
+    cfg_free(&c);
+    if (!bad) return io;
+    model_io_free(io);
+    return NULL;
+}
+
+void model_io_free(struct model_io *io)
+{
+    if (!io) return;
+    if (io->media) media_close(io->media->source);
+    free(io->media);
+    tok_free(io->tok);
+    free(io->stop);
+    free(io);
+}
+
+/* ---- a record ---- */
+
+static int rejected(const char **why, const char *reason)
+{
+    *why = reason;
+    return fail("%s", reason);
+}
+
+/* Decodes image k of the list; -1 after fail(). */
+static int load_image(const struct model_io *io, const val *images, int k, struct image *im)
+{
+    const val *v = val_at(images, k), *ref = val_get(v, "ref"), *data = val_get(v, "data");
+    struct media_item item = { 0 };
+    const uint8_t *bytes;
+    if (val_bin(data, &bytes, &item.ndata)) item.data = bytes;
+    else if (!val_str(ref, &item.ref, &item.nref)) return fail("image %d: neither \"ref\" nor \"data\"", k + 1);
+    return media_image(io->media->source, &item, im, NULL) ? fail_in("image %d", k + 1) : 0;
+}
+
+static int tile_images(const struct model_io *io, const struct image *im, struct input *in)
+{
+    size_t values = pre_values(&io->media->pre);
+    if (!in->nimage) return 0;
+    in->pixels = mem_try((size_t)in->ntile * values * sizeof *in->pixels, "tiles");
+    if (!in->pixels) return -1;
+    for (int k = 0; k < in->nimage; k++) {
+        struct input_image *at = &in->image[k];
+        float *px = in->pixels + (size_t)at->tile * values;
+        if (pre_run(&io->media->pre, &im[k], px)) return -1;
+        for (int j = 0; j < 2; j++) at->digest[j] = hash64(px, (size_t)at->ntile * values * sizeof *px, (uint64_t)j);
+    }
+    return 0;
+}
+
+/* Images -> tiles. What a prompt of max_positions cannot hold is refused before memory is taken for it. */
+static int build_images(const struct model_io *io, const val *images, struct input *in, const char **why)
+{
+    int n = val_len(images);
+    if (!n) return 0;
+    if (!io->media) return rejected(why, "images without a vision tower");
+    if (n > IMAGES_MAX) return rejected(why, "too many images");
+    struct image *im = mem_array((size_t)n, sizeof *im);
+    in->image = mem_array((size_t)n, sizeof *in->image);
+    int bad = 0;
+    for (int k = 0; k < n && !bad; k++) {
+        if ((bad = load_image(io, images, k, &im[k]))) { *why = "unreadable image"; break; }
+        int tiles = pre_count(&io->media->pre, im[k].w, im[k].h);
+        in->image[in->nimage++] = (struct input_image){ .tile = in->ntile, .ntile = tiles };
+        in->ntile += tiles;
+        if (in->ntile > io->max_positions / io->tokens_per_tile) bad = rejected(why, "prompt too long");
+    }
+    if (!bad && (bad = tile_images(io, im, in))) *why = "unreadable image";
+    for (int k = 0; k < n; k++) image_free(&im[k]);
+    free(im);
+    return bad;
+}
+
+static int build_prompt(const struct model_io *io, const struct record *r, struct input *in, const char **why)
+{
+    struct prompt_in p = { 0 };
+    const val *choices = val_get(&r->root, "choices");
+    int nchoice = val_len(choices);
+    if (!val_str(val_get(&r->root, "question"), &p.question.p, &p.question.n)) return rejected(why, "no question");
+    if (nchoice > CHOICES_MAX) return rejected(why, "too many choices");
+    struct slice choice[CHOICES_MAX];
+    for (int i = 0; i < nchoice; i++)
+        if (!val_str(val_at(choices, i), &choice[i].p, &choice[i].n)) return rejected(why, "a choice is not text");
+    int places[IMAGES_MAX];
+    size_t pos[IMAGES_MAX];
+    for (int k = 0; k < in->nimage; k++) places[k] = in->image[k].ntile * io->tokens_per_tile;
+    p.choice = choice;
+    p.nchoice = nchoice;
+    p.image_tokens = places;
+    p.nimage = in->nimage;
+    struct tok_ids ids = { 0 };
+    int bad = prompt_encode(io->tok, io->chat, &p, &ids, pos);
+    if (bad) *why = "image marks and images differ";
+    else if (ids.n > (size_t)io->max_positions) bad = rejected(why, "prompt too long");
+    if (bad) {
+        tok_ids_free(&ids);
+        return -1;
+    }
+    for (int k = 0; k < in->nimage; k++) in->image[k].pos = (int)pos[k];
+    in->id = ids.id;
+    in->n = (int)ids.n;
+    free(ids.begin);
+    return 0;
+}
+
+int input_build(const struct model_io *io, const struct record *r, struct input *in, const char **why)
+{
+    *in = (struct input){ 0 };
+    if (!build_images(io, val_get(&r->root, "images"), in, why) && !build_prompt(io, r, in, why)) return 0;
+    input_free(in);
+    return -1;
+}
+
+void input_drop_pixels(struct input *in)
+{
+    free(in->pixels);
+    in->pixels = NULL;
+}
+
+void input_free(struct input *in)
+{
+    free(in->id);
+    free(in->image);
+    free(in->pixels);
+    *in = (struct input){ 0 };
+}
