@@ -72,6 +72,8 @@ test: deps
 	@sh tests/run.sh $B $(TESTS)
 
 examples: $B/examples/shapes/shapes
+$B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS)
+	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
 
 deps:
 	@sh tests/deps.sh $(PACKAGES)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Comparing answers, as benchmarks do it.
+ *
+ *   exact     the canonical forms are the same: white space trimmed and collapsed, ASCII letters lower case, markup
+ *             and punctuation around the whole taken off, then a leading "a", "an" or "the"
+ *   number    both are numbers of the same value (relative 1e-6); if the right answer is no number: exact
+ *   relaxed   ChartQA's rule: both are numbers and the given one is within 5 % of the right one, ends included;
+ *             otherwise exact. "12%" is 0.12, as there
+ *   choice    both name the same choice: by its letter ("b", "(B)", "B. blue"), or by its text. The text counts before
+ *             the letter. Where either names none: exact
+ *
+ *     if (answer_equal(ANSWER_EXACT, got, gold, NULL, 0)) ...
+ */
+#ifndef RECORD_ANSWER_H
+#define RECORD_ANSWER_H
+
+#include <stdbool.h>
+#include "base/mem.h"
+
+enum answer_match { ANSWER_EXACT, ANSWER_RELAXED, ANSWER_NUMBER, ANSWER_CHOICE };
+#define ANSWER_MATCHES "exact|relaxed|number|choice"       /* the words, in the order above, for option tables */
+
+void answer_canonical(struct slice s, struct buf *out);    /* appends */
+/* A decimal number with an optional sign, currency sign before, unit "%" behind (divides by 100) and thousands commas;
+ * nothing else may stand beside it. Infinities and NaN are no numbers. */
+bool answer_number(struct slice s, double *x);
+int  answer_choice(struct slice s, const struct slice *choice, int n);    /* index, or -1 */
+bool answer_equal(enum answer_match how, struct slice got, struct slice gold, const struct slice *choice, int nchoice);
+
+#endif
