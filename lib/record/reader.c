@@ -2,11 +2,9 @@
  * The reading end of a stream: frames records in a large buffer, checks header, trailer and count. */
 #include "record/record.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "record/wire.h"
 
 enum { FIRST_BUFFER = 256 << 10 };
@@ -50,19 +48,6 @@ const val *rec_reader_header(const struct rec_reader *in) { return in->streams ?
 uint64_t rec_reader_count(const struct rec_reader *in) { return in->count; }
 uint64_t rec_reader_streams(const struct rec_reader *in) { return in->streams; }
 
-/* read(2) returns what is there, so a slow program upstream is seen at once; a FILE without descriptor uses fread. */
-static ssize_t read_some(FILE *f, void *p, size_t n)
-{
-    int fd = fileno(f);
-    if (fd < 0) {
-        size_t r = fread(p, 1, n, f);
-        return r == 0 && ferror(f) ? -1 : (ssize_t)r;
-    }
-    ssize_t r;
-    do r = read(fd, p, n); while (r < 0 && errno == EINTR);
-    return r;
-}
-
 static int fill(struct rec_reader *in, size_t need)        /* until `need` bytes are there, or the end */
 {
     if (in->begin && in->cap - in->begin < need) {
@@ -73,7 +58,7 @@ static int fill(struct rec_reader *in, size_t need)        /* until `need` bytes
     }
     while (!in->eof && in->end - in->begin < need) {
         if (in->end == in->cap) in->p = mem_grow(in->p, in->cap *= 2, 1);
-        ssize_t r = read_some(in->f, in->p + in->end, in->cap - in->end);
+        ssize_t r = wire_read(in->f, in->p + in->end, in->cap - in->end);
         if (r < 0) return fail_errno("%s", in->name);
         in->eof = r == 0;
         in->end += (size_t)r;

@@ -1,11 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * Reading tokens, and the end of a record. */
 #include "record/wire.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
-#include "record/utf8.h"
-
-/* ---- reading tokens ---- */
+#include <unistd.h>
 
 static uint64_t big(const uint8_t *p, int n)
 {
@@ -118,204 +117,14 @@ bool wire_is_control(const uint8_t *p, size_t n)
            key.type == W_STR && key.n == 3 && !memcmp(key.p, "cos", 3);
 }
 
-/* ---- the check ---- */
-
-struct key { uint64_t start; const uint8_t *p; uint32_t n; };     /* start: the first 8 bytes, to compare at once */
-struct level { uint64_t left; bool map; size_t first; };          /* first: index of its first key in the list */
-
-struct check {
-    struct level level[REC_DEPTH];
-    int depth;
-    struct key near[128], *key;                                   /* keys of all open maps; near until it is full */
-    size_t nkey, cap;
-};
-
-static int key_order(const void *va, const void *vb)
+ssize_t wire_read(FILE *f, void *p, size_t n)
 {
-    const struct key *a = va, *b = vb;
-    if (a->n != b->n) return a->n < b->n ? -1 : 1;
-    if (a->start != b->start) return a->start < b->start ? -1 : 1;
-    return memcmp(a->p, b->p, a->n);
-}
-
-static void key_push(struct check *c, const struct wire_token *t)
-{
-    if (c->nkey == c->cap) {
-        struct key *more = mem_grow(c->key == c->near ? NULL : c->key, c->cap * 2, sizeof *more);
-        if (c->key == c->near) memcpy(more, c->near, sizeof c->near);
-        c->key = more;
-        c->cap *= 2;
+    int fd = fileno(f);
+    if (fd < 0) {
+        size_t r = fread(p, 1, n, f);
+        return r == 0 && ferror(f) ? -1 : (ssize_t)r;
     }
-    struct key k = { 0, t->p, t->n };
-    memcpy(&k.start, t->p, t->n < 8 ? t->n : 8);
-    c->key[c->nkey++] = k;
-}
-
-/* The keys of the map that closes: none twice. Few are compared pair by pair, many are sorted. */
-static int keys_differ(struct check *c, size_t first)
-{
-    struct key *k = c->key + first, *twice = NULL;
-    size_t n = c->nkey - first;
-    c->nkey = first;
-    if (n <= 16) {
-        for (size_t i = 1; i < n; i++)
-            for (size_t j = 0; j < i; j++)
-                if (k[i].start == k[j].start && !key_order(&k[i], &k[j])) twice = &k[i];
-    } else {
-        qsort(k, n, sizeof *k, key_order);
-        for (size_t i = 1; i < n; i++) if (!key_order(&k[i - 1], &k[i])) twice = &k[i];
-    }
-    return twice ? fail("key \"%.*s\" twice in one map", (int)mem_min(twice->n, 64), (const char *)twice->p) : 0;
-}
-
-static int check_key(struct check *c, const struct wire_token *t, int flags)
-{
-    if (t->type != W_STR) return fail("a map key that is not a string");
-    if (c->depth == 1 && t->n == 3 && !memcmp(t->p, "cos", 3) && !(flags & WIRE_CONTROL))
-        return fail("the key \"cos\" is reserved for headers and trailers");
-    key_push(c, t);
-    return 0;
-}
-
-static int check_scalar(const struct wire_token *t, int *found)
-{
-    if (t->type == W_F32) *found |= WIRE_HAS_F32;
-    if (t->type == W_STR && utf8_good(t->p, t->n) != t->n)
-        return fail("a string is not valid UTF-8: \"%.*s\"...", (int)mem_min(utf8_good(t->p, t->n), 40), (const char *)t->p);
-    if (t->type != W_EXT) return 0;
-    *found |= WIRE_HAS_EXT;
-    if (t->ext != EXT_U32 && t->ext != EXT_F32) return fail("ext type %d is unknown", t->ext);
-    if (t->n % 4) return fail("ext type %d of %u bytes: not a multiple of 4", t->ext, t->n);
-    return 0;
-}
-
-static int check_token(struct check *c, const struct wire_token *t, int flags, int *found)
-{
-    struct level *l = c->depth ? &c->level[c->depth - 1] : NULL;
-    bool is_key = l && l->map && l->left % 2 == 0;
-    if (!l && t->type != W_MAP) return fail("not a map");
-    if (is_key && check_key(c, t, flags)) return -1;
-    if (check_scalar(t, found)) return -1;
-    if (l) l->left--;
-    if (t->type >= W_ARRAY) {
-        if (c->depth == REC_DEPTH) return fail("nested deeper than %d", REC_DEPTH);
-        c->level[c->depth++] = (struct level){ (uint64_t)t->n << (t->type == W_MAP), t->type == W_MAP, c->nkey };
-    }
-    while (c->depth && !c->level[c->depth - 1].left) {
-        struct level *end = &c->level[--c->depth];
-        if (end->map && keys_differ(c, end->first)) return -1;
-    }
-    return 0;
-}
-
-int wire_check(const uint8_t *p, size_t n, int flags, int *found)
-{
-    struct check c;
-    c.depth = 0;
-    c.nkey = 0;
-    c.cap = (size_t)countof(c.near);
-    c.key = c.near;
-    *found = 0;
-    size_t at = 0;
-    int r = 0;
-    do {
-        struct wire_token t;
-        int got = wire_next(p + at, n - at, &t);
-        if (got < 0) r = fail("byte 0x%02x is not msgpack", p[at]);
-        else if (got == 0) r = fail("cut off");
-        else r = check_token(&c, &t, flags, found);
-        at += got > 0 ? t.size : 0;
-    } while (!r && c.depth);
-    if (!r && at != n) r = fail("%zu bytes behind the record", n - at);
-    if (c.key != c.near) free(c.key);
+    ssize_t r;
+    do r = read(fd, p, n); while (r < 0 && errno == EINTR);
     return r;
-}
-
-/* ---- writing tokens, each in its shortest form ---- */
-
-static void put(struct buf *b, uint8_t c, uint64_t x, int bytes)      /* a head byte and a big-endian number */
-{
-    buf_need(b, 9);
-    uint8_t *q = (uint8_t *)b->p + b->len;
-    q[0] = c;
-    for (int i = bytes; i > 0; i--, x >>= 8) q[i] = (uint8_t)x;
-    b->len += 1 + (size_t)bytes;
-}
-
-void wire_put_nil(struct buf *b) { put(b, 0xc0, 0, 0); }
-void wire_put_bool(struct buf *b, bool x) { put(b, x ? 0xc3 : 0xc2, 0, 0); }
-
-void wire_put_u64(struct buf *b, uint64_t x)
-{
-    if (x < 0x80) put(b, (uint8_t)x, 0, 0);
-    else if (x <= UINT8_MAX) put(b, 0xcc, x, 1);
-    else if (x <= UINT16_MAX) put(b, 0xcd, x, 2);
-    else if (x <= UINT32_MAX) put(b, 0xce, x, 4);
-    else put(b, 0xcf, x, 8);
-}
-
-void wire_put_i64(struct buf *b, int64_t x)
-{
-    if (x >= 0) wire_put_u64(b, (uint64_t)x);
-    else if (x >= -32) put(b, (uint8_t)x, 0, 0);
-    else if (x >= INT8_MIN) put(b, 0xd0, (uint64_t)x, 1);
-    else if (x >= INT16_MIN) put(b, 0xd1, (uint64_t)x, 2);
-    else if (x >= INT32_MIN) put(b, 0xd2, (uint64_t)x, 4);
-    else put(b, 0xd3, (uint64_t)x, 8);
-}
-
-void wire_put_f64(struct buf *b, double x)
-{
-    uint64_t u;
-    memcpy(&u, &x, 8);
-    put(b, 0xcb, u, 8);
-}
-
-void wire_put_f32(struct buf *b, float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, 4);
-    put(b, 0xca, u, 4);
-}
-
-void wire_put_str(struct buf *b, const char *s, uint32_t n)
-{
-    if (n < 32) put(b, (uint8_t)(0xa0 | n), 0, 0);
-    else if (n <= UINT8_MAX) put(b, 0xd9, n, 1);
-    else if (n <= UINT16_MAX) put(b, 0xda, n, 2);
-    else put(b, 0xdb, n, 4);
-    buf_add(b, s, n);
-}
-
-void wire_put_bin(struct buf *b, const void *p, uint32_t n)
-{
-    if (n <= UINT8_MAX) put(b, 0xc4, n, 1);
-    else if (n <= UINT16_MAX) put(b, 0xc5, n, 2);
-    else put(b, 0xc6, n, 4);
-    buf_add(b, p, n);
-}
-
-void wire_put_ext(struct buf *b, int8_t type, const void *p, uint32_t n)
-{
-    if (n == 1 || n == 2 || n == 4 || n == 8 || n == 16)
-        put(b, (uint8_t)(n == 1 ? 0xd4 : n == 2 ? 0xd5 : n == 4 ? 0xd6 : n == 8 ? 0xd7 : 0xd8), 0, 0);
-    else if (n <= UINT8_MAX) put(b, 0xc7, n, 1);
-    else if (n <= UINT16_MAX) put(b, 0xc8, n, 2);
-    else put(b, 0xc9, n, 4);
-    buf_byte(b, (char)type);
-    buf_add(b, p, n);
-}
-
-void wire_put_array(struct buf *b, uint32_t n)
-{
-    if (n < 16) put(b, (uint8_t)(0x90 | n), 0, 0);
-    else if (n <= UINT16_MAX) put(b, 0xdc, n, 2);
-    else put(b, 0xdd, n, 4);
-}
-
-void wire_put_map(struct buf *b, uint32_t n)
-{
-    if (n < 16) put(b, (uint8_t)(0x80 | n), 0, 0);
-    else if (n <= UINT16_MAX) put(b, 0xde, n, 2);
-    else put(b, 0xdf, n, 4);
 }

@@ -7,6 +7,8 @@
 #define RECORD_WIRE_H
 
 #include <stdbool.h>
+#include <string.h>
+#include <sys/types.h>
 #include "record/record.h"
 
 enum wire_type { W_NIL, W_BOOL, W_INT, W_UINT, W_F32, W_F64, W_STR, W_BIN, W_EXT, W_ARRAY, W_MAP };
@@ -31,6 +33,21 @@ enum { WIRE_HAS_EXT = 1, WIRE_HAS_F32 = 2, WIRE_CONTROL = 4 /* in: header or tra
 MUST_USE int wire_check(const uint8_t *p, size_t n, int flags, int *found);
 bool wire_is_control(const uint8_t *p, size_t n);           /* is "cos" the first key? */
 MUST_USE int rec_unpack_control(struct record *r, const void *p, size_t n);   /* rec_unpack of a header or trailer */
+
+/* read(2) where there is a descriptor: it returns what is there, so a slow program upstream is seen at once; else fread.
+ * Bytes, 0 at the end, -1 with errno. */
+ssize_t wire_read(FILE *f, void *p, size_t n);
+
+/* Eight bytes of JSON text without a control character, a quote or a backslash? (SWAR: a zero byte of x has its top
+ * bit set in (x - 01..) & ~x; a byte below 0x20 likewise for x - 20..) */
+static inline bool wire_plain8(const char *s)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t w;
+    memcpy(&w, s, 8);
+    uint64_t quote = w ^ ones * '"', back = w ^ ones * '\\';
+    return !((((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((back - ones) & ~back)) & tops);
+}
 
 void wire_put_nil(struct buf *b);
 void wire_put_bool(struct buf *b, bool x);
