@@ -3,7 +3,12 @@
  *
  *     struct tokenizer *t = tok_load("model/tokenizer.json");
  *     struct tok_ids ids = {0};
- *     tok_encode(t, text, n, TOK_SPECIAL, &ids);
+ *     if (tok_encode(t, text, n, TOK_SPECIAL, &ids)) ...
+ *     tok_ids_free(&ids);  tok_free(t);
+ *
+ * Read: BPE models (merges in both spellings, unk_token, fuse_unk, byte_fallback, ignore_merges); normalizers NFC, NFD,
+ * NFKC, NFKD; pre-tokenizers ByteLevel, Split, Digits and sequences that end in ByteLevel; added tokens with all their
+ * flags. Anything else is refused by name. The post-processor (<s> and the like) is left to the chat template.
  */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
@@ -14,34 +19,46 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-struct tokenizer;
-struct tok_ids { uint32_t *id; uint32_t *begin; size_t n, cap; };   /* begin[i]: first byte of token i in the text */
+struct tokenizer;                                                   /* const from set-up on: any number of threads may use it */
+struct tok_ids { uint32_t *id; uint32_t *begin; size_t n, cap; };   /* begin[i]: first byte of token i in the text; for
+                                                                       characters that normalising changed, near it */
 void tok_ids_free(struct tok_ids *ids);
 
-struct tokenizer *tok_load(const char *path);                       /* NULL + fail() */
+struct tokenizer *tok_load(const char *path);                       /* NULL + fail(); caller tok_free */
 struct tokenizer *tok_parse(const char *json, size_t n, const char *name);
-void tok_free(struct tokenizer *t);
+void tok_free(struct tokenizer *t);                                 /* NULL is fine */
 
-enum { TOK_SPECIAL = 1 };    /* match added special tokens in the text; without it they are plain text (untrusted input) */
-MUST_USE int tok_encode(const struct tokenizer *t, const char *s, size_t n, int flags, struct tok_ids *out);   /* appends; thread-safe */
+/* Appends the ids of s[0..n); on failure (a pattern beyond its limits, a byte the vocabulary lacks) out is unchanged.
+ * Bytes that are not UTF-8 are read as U+FFFD each maximal part, and begin[] then counts in that repaired text. */
+enum {
+    TOK_SPECIAL = 1,         /* match added tokens marked special; without it they are plain text (untrusted input) */
+    TOK_NO_ADDED = 2         /* match no added token at all */
+};
+MUST_USE int tok_encode(const struct tokenizer *t, const char *s, size_t n, int flags, struct tok_ids *out);
 enum { TOK_SKIP_SPECIAL = 1 };
-void tok_decode(const struct tokenizer *t, const uint32_t *id, size_t n, int flags, struct buf *out);          /* appends valid UTF-8 */
-/* The raw bytes of one token, for decoding as it comes; not necessarily whole UTF-8 characters. */
+void tok_decode(const struct tokenizer *t, const uint32_t *id, size_t n, int flags, struct buf *out);   /* appends valid UTF-8 */
+/* The raw bytes of one token, for decoding as it comes; not necessarily whole UTF-8 characters. n = 0: no such token. */
 void tok_bytes(const struct tokenizer *t, uint32_t id, const char **p, size_t *n);
 
 int  tok_id(const struct tokenizer *t, const char *content);        /* id of a token by its text, -1 if none */
 int  tok_size(const struct tokenizer *t);                           /* largest id + 1 */
 bool tok_is_special(const struct tokenizer *t, uint32_t id);
-const char *tok_digest(const struct tokenizer *t);                  /* of vocabulary, merges, added tokens and pattern */
+const char *tok_digest(const struct tokenizer *t);                  /* of vocabulary, merges, added tokens and patterns */
+/* The first special token in s: its id with [*begin, *end), or -1. For templates: what is theirs, what is text. */
+int  tok_find_special(const struct tokenizer *t, const char *s, size_t n, size_t *begin, size_t *end);
 
-/* Adds tokens that are not there yet (special = true); ids continue behind the largest. Returns how many were new. */
+/* Adds tokens that are not there yet (special, not normalized); ids continue behind the largest. Returns how many were
+ * new, or -1. */
 MUST_USE int tok_add(struct tokenizer *t, const char *const *content, int n);
-MUST_USE int tok_save(const struct tokenizer *t, const char *path); /* tokenizer.json that Hugging Face loads */
+MUST_USE int tok_save(const struct tokenizer *t, const char *path); /* the JSON read plus the tokens added; atomic */
 
-/* Learns a byte-level BPE of `size` tokens (>= 256 + specials) from texts fed one by one; deterministic. */
+/* Learns a byte-level BPE of at most `size` tokens (>= 256 + nspecial) from texts fed one by one: GPT-2's pattern, ids
+ * 0..255 the bytes in GPT-2's order, then merges, then the special tokens. Each merge takes the pair seen most often,
+ * of equals the one with the lower ids; pairs seen once are never merged. Same texts, same order or not: same bytes. */
 struct tok_trainer;
 struct tok_trainer *tok_trainer_new(void);
-void tok_trainer_add(struct tok_trainer *tr, const char *s, size_t n);
+MUST_USE int tok_trainer_add(struct tok_trainer *tr, const char *s, size_t n);
 struct tokenizer *tok_trainer_end(struct tok_trainer *tr, int size, const char *const *special, int nspecial);   /* frees tr */
+void tok_trainer_free(struct tok_trainer *tr);                      /* without an end; NULL is fine */
 
 #endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tokenizer.json into a tokenizer. What is not understood is refused: a guess would give wrong ids without a word.
+ */
+#include "text/tokenizer_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "store/json.h"
+
+enum { JSON_MAX = 512 << 20, STAGES_MAX = 32, ADDED_MAX = 1 << 20, CONTENT_MAX = 4096 };
+
+static const char *type_of(const json_t *v)
+{
+    const char *type = json_string_value(json_object_get(v, "type"));
+    return type ? type : "(no type)";
+}
+
+/* ---- model ---- */
+
+static int refuse_affix(const json_t *model, const char *key)
+{
+    const char *text = "";
+    if (json_opt_str(model, key, &text)) return -1;
+    return text[0] ? fail("%s \"%s\" is not supported", key, text) : 0;
+}
+
+static int read_vocab(struct bpe *b, json_t *vocab)
+{
+    const char *key;
+    json_t *id;
+    json_object_foreach(vocab, key, id) {
+        if (!json_is_integer(id)) return fail("vocab: \"%.40s\": the id is not a whole number", key);
+        if (bpe_token_add(b, key, strlen(key), json_integer_value(id))) return fail_in("vocab");
+    }
+    bpe_index(b);
+    return 0;
+}
+
+/* "a b" or ["a", "b"] */
+static int read_merge(const json_t *m, struct slice pair[2])
+{
+    if (json_is_string(m)) {
+        const char *s = json_string_value(m), *end = s + json_string_length(m), *space = strchr(s, ' ');
+        if (!space || strchr(space + 1, ' ')) return fail("\"%.80s\": want two pieces and one space", s);
+        pair[0] = (struct slice){ s, (size_t)(space - s) };
+        pair[1] = (struct slice){ space + 1, (size_t)(end - space - 1) };
+        return 0;
+    }
+    if (!json_is_array(m) || json_array_size(m) != 2) return fail("want \"a b\" or [\"a\", \"b\"]");
+    for (int k = 0; k < 2; k++) {
+        const json_t *s = json_array_get(m, (size_t)k);
+        if (!json_is_string(s)) return fail("want \"a b\" or [\"a\", \"b\"]");
+        pair[k] = (struct slice){ json_string_value(s), json_string_length(s) };
+    }
+    return 0;
+}
+
+static int read_merges(struct bpe *b, const json_t *merges)
+{
+    size_t n = json_array_size(merges);
+    if (n > BPE_MAX_ID) return fail("merges: %zu, at most %d", n, BPE_MAX_ID);
+    struct slice (*pair)[2] = mem_array(n, sizeof *pair);
+    int status = 0;
+    for (size_t i = 0; i < n && !status; i++)
+        if (read_merge(json_array_get(merges, i), pair[i])) status = fail_in("merge %zu", i);
+    if (!status) status = bpe_merges(b, (uint32_t)n, (const struct slice (*)[2])pair);
+    free(pair);
+    return status;
+}
+
+static int read_unk(struct bpe *b, const json_t *model)
+{
+    const char *unk = NULL;
+    b->unk = -1;
+    if (json_opt_str(model, "unk_token", &unk)) return -1;
+    if (!unk) return 0;
+    b->unk = bpe_find_spelt(b, unk, strlen(unk));
+    return b->unk < 0 ? fail("unk_token \"%.80s\" is not in the vocabulary", unk) : 0;
+}
+
+static int read_model(struct bpe *b, const json_t *model)
+{
+    const char *type = "BPE";
+    double dropout = 0;
+    json_t *vocab, *merges;
+    if (json_opt_str(model, "type", &type)) return -1;
+    if (strcmp(type, "BPE")) return fail("type %s is not supported (BPE is)", type);
+    if (json_opt_f64(model, "dropout", &dropout)) return -1;
+    if (dropout != 0) return fail("dropout %g: only 0 gives the same ids twice", dropout);
+    if (refuse_affix(model, "continuing_subword_prefix") || refuse_affix(model, "end_of_word_suffix")) return -1;
+    if (json_opt_bool(model, "fuse_unk", &b->fuse_unk) || json_opt_bool(model, "byte_fallback", &b->byte_fallback)
+        || json_opt_bool(model, "ignore_merges", &b->ignore_merges))
+        return -1;
+    if (json_get_object(model, "vocab", &vocab) || json_get_array(model, "merges", &merges)) return -1;
+    if (read_vocab(b, vocab) || read_merges(b, merges) || read_unk(b, model)) return -1;
+    return bpe_finish(b);
+}
+
+/* ---- normalizer ---- */
+
+static int read_normalizer(enum text_form *form, const json_t *v)
+{
+    static const struct { const char *type; enum text_form form; } known[] = {
+        { "NFC", FORM_NFC }, { "NFD", FORM_NFD }, { "NFKC", FORM_NFKC }, { "NFKD", FORM_NFKD } };
+    if (!v || json_is_null(v)) return 0;
+    const char *type = type_of(v);
+    if (!strcmp(type, "Sequence")) {
+        json_t *list;
+        if (json_get_array(v, "normalizers", &list)) return -1;
+        if (json_array_size(list) > 1) return fail("a sequence of several is not supported");
+        return read_normalizer(form, json_array_get(list, 0));
+    }
+    for (int i = 0; i < countof(known); i++)
+        if (!strcmp(type, known[i].type)) return *form = known[i].form, 0;
+    return fail("type %s is not supported (NFC, NFD, NFKC, NFKD are)", type);
+}
+
+/* ---- pre-tokenizer ---- */
+
+static int read_byte_level(struct splitter *s, const json_t *v)
+{
+    bool space = true, regex = true;
+    if (json_opt_bool(v, "add_prefix_space", &space) || json_opt_bool(v, "use_regex", &regex)) return -1;
+    if (space) splitter_add_space(s);
+    return regex ? splitter_add(s, split_gpt2, strlen(split_gpt2), SPLIT_ISOLATED, false) : 0;
+}
+
+/* Escapes a plain string into a pattern that matches it. */
+static void quote(const char *s, struct buf *out)
+{
+    for (; *s; s++) {
+        if (strchr("\\^$.[]|()?*+{}-#&~ ", *s)) buf_byte(out, '\\');
+        buf_byte(out, *s);
+    }
+}
+
+static int read_split(struct splitter *s, const json_t *v)
+{
+    static const char *const how[] = { [SPLIT_ISOLATED] = "Isolated", [SPLIT_REMOVED] = "Removed",
+        [SPLIT_PREVIOUS] = "MergedWithPrevious", [SPLIT_NEXT] = "MergedWithNext", [SPLIT_CONTIGUOUS] = "Contiguous" };
+    const char *behaviour, *pattern = NULL;
+    json_t *p;
+    bool invert = false;
+    int k = 0;
+    if (json_get_object(v, "pattern", &p) || json_get_str(v, "behavior", &behaviour)
+        || json_opt_bool(v, "invert", &invert) || json_opt_str(p, "Regex", &pattern))
+        return -1;
+    while (k < countof(how) && strcmp(how[k], behaviour)) k++;
+    if (k == countof(how)) return fail("behavior %s is not known", behaviour);
+    if (pattern) return splitter_add(s, pattern, strlen(pattern), (enum split_how)k, invert);
+    if (json_get_str(p, "String", &pattern)) return -1;
+    struct buf quoted = {0};
+    quote(pattern, &quoted);
+    int status = splitter_add(s, quoted.p ? quoted.p : "", quoted.len, (enum split_how)k, invert);
+    buf_free(&quoted);
+    return status;
+}
+
+static int read_digits(struct splitter *s, const json_t *v)
+{
+    bool single = false;
+    if (json_opt_bool(v, "individual_digits", &single)) return -1;
+    return splitter_add(s, "\\p{N}", 5, single ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS, false);
+}
+
+/* ByteLevel spells bytes as other characters, so nothing may cut behind it: *bytes says it has been. */
+static int read_pre_tokenizer(struct splitter *s, const json_t *v, bool *bytes, int depth)
+{
+    const char *type = type_of(v);
+    if (*bytes) return fail("%s behind ByteLevel is not supported", type);
+    if (s->n >= STAGES_MAX || depth > 4) return fail("too many stages");
+    if (!strcmp(type, "ByteLevel")) return *bytes = true, read_byte_level(s, v);
+    if (!strcmp(type, "Split")) return read_split(s, v);
+    if (!strcmp(type, "Digits")) return read_digits(s, v);
+    if (strcmp(type, "Sequence")) return fail("type %s is not supported (ByteLevel, Split, Digits, Sequence are)", type);
+    json_t *list;
+    if (json_get_array(v, "pretokenizers", &list)) return -1;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (read_pre_tokenizer(s, json_array_get(list, i), bytes, depth + 1)) return -1;
+    return 0;
+}
+
+static int check_decoder(const json_t *v)
+{
+    if (!v || json_is_null(v)) return 0;
+    const char *type = type_of(v);
+    if (!strcmp(type, "Sequence")) {
+        const json_t *list = json_object_get(v, "decoders");
+        for (size_t i = 0; i < json_array_size(list); i++)
+            if (strcmp(type_of(json_array_get(list, i)), "ByteLevel")) return fail("only ByteLevel is supported");
+        return 0;
+    }
+    return strcmp(type, "ByteLevel") ? fail("type %s is not supported (ByteLevel is)", type) : 0;
+}
+
+/* ---- added tokens ---- */
+
+static int read_added(struct tokenizer *t, const json_t *v)
+{
+    const char *content;
+    int id;
+    struct added a = {0};
+    if (json_get_str(v, "content", &content) || json_get_int(v, "id", 0, BPE_MAX_ID - 1, &id)
+        || json_opt_bool(v, "special", &a.special) || json_opt_bool(v, "single_word", &a.single_word)
+        || json_opt_bool(v, "lstrip", &a.lstrip) || json_opt_bool(v, "rstrip", &a.rstrip))
+        return -1;
+    a.normalized = !a.special;
+    if (json_opt_bool(v, "normalized", &a.normalized)) return -1;
+    a.content = (char *)content;
+    a.n = strlen(content);
+    a.id = (uint32_t)id;
+    if (!a.n || a.n > CONTENT_MAX) return fail("content: %zu bytes, want 1 to %d", a.n, CONTENT_MAX);
+    return tokenizer_add(t, &a);
+}
+
+static int read_all_added(struct tokenizer *t, const json_t *list)
+{
+    if (!list || json_is_null(list)) return 0;
+    if (!json_is_array(list)) return fail("want an array");
+    if (json_array_size(list) > ADDED_MAX) return fail("%zu entries, at most %d", json_array_size(list), ADDED_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (read_added(t, json_array_get(list, i))) return fail_in("entry %zu", i);
+    t->nread = t->nadded;
+    return 0;
+}
+
+static int read_parts(struct tokenizer *t, const json_t *doc)
+{
+    json_t *model, *pre;
+    bool bytes = false;
+    if (json_get_object(doc, "model", &model)) return -1;
+    if (read_model(&t->bpe, model)) return fail_in("model");
+    if (read_normalizer(&t->form, json_object_get(doc, "normalizer"))) return fail_in("normalizer");
+    if (json_get_object(doc, "pre_tokenizer", &pre)) return -1;
+    if (read_pre_tokenizer(&t->split, pre, &bytes, 0)) return fail_in("pre_tokenizer");
+    if (!bytes) return fail("pre_tokenizer: no ByteLevel; other alphabets are not supported");
+    if (check_decoder(json_object_get(doc, "decoder"))) return fail_in("decoder");
+    if (read_all_added(t, json_object_get(doc, "added_tokens"))) return fail_in("added_tokens");
+    return tokenizer_ready(t);
+}
+
+int tokenizer_read(struct tokenizer *t)
+{
+    json_t *doc = json_parse(t->json, t->njson, "tokenizer");
+    if (!doc) return -1;
+    int status = json_is_object(doc) ? read_parts(t, doc) : fail("want an object");
+    json_decref(doc);
+    return status;
+}
+
+struct tokenizer *tok_parse(const char *json, size_t n, const char *name)
+{
+    if (n > JSON_MAX) return fail_null("%s: %zu bytes, at most %d", name, n, JSON_MAX);
+    struct tokenizer *t = mem_alloc(sizeof *t);
+    t->json = mem_strn(json, n);
+    t->njson = n;
+    if (!tokenizer_read(t)) return t;
+    fail_in("%s", name);
+    tok_free(t);
+    return NULL;
+}
+
+struct tokenizer *tok_load(const char *path)
+{
+    struct buf b = {0};
+    struct tokenizer *t = NULL;
+    if (!file_read(path, JSON_MAX, &b)) t = tok_parse(b.p ? b.p : "", b.len, path);
+    buf_free(&b);
+    return t;
+}
+
+static json_t *added_entry(const struct added *a)
+{
+    return json_pack("{s:i, s:s%, s:b, s:b, s:b, s:b, s:b}", "id", (int)a->id, "content", a->content, a->n, "single_word",
+                     a->single_word, "lstrip", a->lstrip, "rstrip", a->rstrip, "normalized", a->normalized, "special",
+                     a->special);
+}
+
+int tok_save(const struct tokenizer *t, const char *path)
+{
+    json_t *doc = json_parse(t->json, t->njson, "tokenizer"), *list;
+    if (!doc) return -1;
+    list = json_object_get(doc, "added_tokens");
+    if (!json_is_array(list)) {
+        list = json_array();
+        if (json_object_set_new(doc, "added_tokens", list)) return json_decref(doc), fail("%s: out of memory", path);
+    }
+    for (int i = t->nread; i < t->nadded; i++)
+        if (json_array_append_new(list, added_entry(&t->added[i]))) return json_decref(doc), fail("%s: out of memory", path);
+    int status = json_save(doc, path);
+    json_decref(doc);
+    return status;
+}

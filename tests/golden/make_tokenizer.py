@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes tokenizer/*.json: small tokenizers in the forms that checkpoints use, and the ids Hugging Face `tokenizers` gives
+for texts chosen to hurt. Run: python make_tokenizer.py [folder]. Written with tokenizers 0.23."""
+import json, sys, os
+from tokenizers import Tokenizer, AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
+
+STEPS = """<|reasoning_start|> <|reasoning_end|> <|reasoning_proceed|> <|reasoning_backtrack|> <|reasoning_step_start|>
+<|reasoning_step_end|> <|reasoning_step_name_start|> <|reasoning_step_name_end|> <|reasoning_step_thought_start|>
+<|reasoning_step_thought_end|> <|reasoning_step_reflection_start|> <|reasoning_step_reflection_end|> <|answer_start|>
+<|answer_end|> ки к+и к-и""".split()
+
+QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+O200K = "|".join([
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
+
+CORPUS = [
+    "How many red circles are in the picture? There are three red circles, so the answer is 3.",
+    "The bar for 2019 is 42.5 % and the bar for 2020 is 37 %, a difference of 5.5 points.",
+    "def area(width, height):\n    return width * height  # in pixels\n\n\nfor i in range(10):\n\tprint(i, area(i, i))\n",
+    "I'm sure they'll say it's what we've done; you're right, he'd go, don't WE'LL.",
+    "Книги и знаки: сколько стоит одна книга? Ответ: двадцать рублей.",
+    "图中有三个红色的圆形，所以答案是三。東京は日本の首都です。ひらがなとカタカナ。",
+    "다음 그림에서 빨간 원은 몇 개입니까? 세 개입니다.",
+    "كم عدد الدوائر الحمراء في الصورة؟ שלוש עיגולים אדומים",
+    "चित्र में कितने लाल वृत्त हैं? तीन। ไทย ภาษาไทย",
+    "Ünïcödé çà et là, naïve café, Straße, ĳ, œuvre, Ångström, fiancée, piñata.",
+    "a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9",
+    "x = {'key': [1, 2, 3]}; y <= z && z != w || !(a + b == c) // comment /* block */ https://example.org/a?b=c&d=%20e",
+    "    four spaces\n\t\ttwo tabs\r\nline end   trailing   \n\n\n\nmany",
+]
+
+TEXTS = [
+    "", " ", "  ", "   ", "\n", "\n\n", " \n", "\r\n", "\t\t x", "a", " a", "a ", "  a  b   c    d", "Hello world", "hello   world  ",
+    "I'm you're we've they'll he'd it's don't 'Tis 'S 'LL'RE", "O\u2019Neil\u2019s 'ſ", "x'tt 's's", "1", "12", "123", "1234567890", "3.14159 1,000,000 ٣٤٥ ½ Ⅷ ² x²",
+    "foo(bar)[baz]{qux}", "a+b-c*d/e%f^g&h|i~j!k@l#m$n", "...!!!???---", "--\n--\n\n  --", "for (i = 0; i < n; i++) {\n    x[i] += y;\n}\n",
+    "path/to/file.txt C:\\dir\\x", "\u00a0nbsp\u2003em\u3000ideographic\u1680ogham\u180emongolian\u200bzero\u2028line\u2029par\u0085nel", "\x01\x02\x03\x1f\x7f", "a\x0bb\x0cc",
+    "naïve café Å Å Ω ﬁ ﬀ ℌ ①", "e\u0301 a\u0308\u0323 \u0301x q\u0307\u0323 \uac00 \u1100\u1161 \u1100\u1161\u11a8", "が か\u3099 ﾊﾟ",
+    "नमस्ते हिन्दी क्षत्रिय", "สวัสดีครับ", "مرحبا بالعالم", "שָׁלוֹם עולם", "Привет, мир! знаки книги ки", "中文字符测试。，！", "日本語テスト「かぎ」", "한국어 테스트", "ქართული Հայերեն አማርኛ",
+    "😀😃 👨‍👩‍👧‍👦 👍🏽 🇩🇪🇫🇷 ❤️ ☺︎ 1️⃣", "𝔘𝔫𝔦 𝕏 𐍈 𠜎", "\ufeffBOM", "\ue000 private \U0010ffff", "zalgo Z̷̢a̴l̵g̶o̸", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "abcdefghijklmnopqrstuvwxyz" * 6, "the the the the" * 20, " " * 70 + "x", "\n" * 50, "0" * 60,
+    "<|endoftext|>", "a<|endoftext|>b", " <|endoftext|> ", "<|endoftext|><|endoftext|>", "<|endoftext", "<<|endoftext|>>", "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+    "<img><IMG_CONTEXT><IMG_CONTEXT></img>\nWhat?", "<IMG_CONTEXT", "<tool_call>{}</tool_call>", "x <mask> y", "x<mask>y", "  <mask>\t z", "<mask><mask>",
+    "word inword word, word2 wörd _word word\u0301", "LEFT  <L> right", "a <R>  b", "a <LR> b <LR>\n\nc", "é<é>e\u0301", "e\u0301<e\u0301>", "ab abc abcd abcde", "<a<ab>>",
+    "<|reasoning_start|>\n<|reasoning_step_start|>\n<|reasoning_step_name_start|>Look<|reasoning_step_name_end|>\n", "<|reasoning_step_end|>ки\n<|reasoning_end|>\nAnswer:\n<|answer_start|>3<|answer_end|>к+и",
+    "Картинки и знаки", "ﬃ <|IM_START|>", "Answer: 5\r\n\r\n  Step 2:\tnext\n", "It\u2019s \u201cquoted\u201d \u2014 dash \u2026", "e\u0301'S \u212a 'ſ", "\u1f600 \u2126 \u212b", "a\u0300\u0301\u0302b",
+]
+
+
+def train(pre, size, normalizer=None):
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre
+    if normalizer:
+        t.normalizer = normalizer
+    t.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    t.decoder = decoders.ByteLevel()
+    return t
+
+
+def special(*names):
+    return [AddedToken(n, special=True, normalized=False) for n in names]
+
+
+def with_pattern(pattern, how="isolated"):
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), how), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def edit(t, change):
+    doc = json.loads(t.to_str())
+    change(doc)
+    return doc
+
+
+def merges_as_strings(doc):
+    doc["model"]["merges"] = [" ".join(m) if isinstance(m, list) else m for m in doc["model"]["merges"]]
+
+
+def make_all():
+    out = {}
+    t = train(pre_tokenizers.ByteLevel(add_prefix_space=False), 520)
+    t.add_special_tokens(special("<|endoftext|>"))
+    out["gpt2"] = edit(t, merges_as_strings)
+
+    t = train(with_pattern(QWEN2), 560, normalizers.NFC())
+    t.add_special_tokens(special("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>"))
+    t.add_tokens([AddedToken("<tool_call>", normalized=False), AddedToken("</tool_call>", normalized=False)])
+    t.add_special_tokens(special(*STEPS))
+    out["qwen2"] = edit(t, lambda d: None)
+
+    t = train(with_pattern(LLAMA3), 480)
+    t.add_special_tokens(special("<|begin_of_text|>", "<|endoftext|>", "<|im_start|>"))
+    out["llama3"] = edit(t, lambda d: d["model"].update(ignore_merges=True))
+
+    t = train(pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]), 440)
+    t.add_special_tokens(special("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
+    out["smollm"] = edit(t, merges_as_strings)
+
+    t = train(with_pattern(O200K), 420)
+    t.add_tokens([AddedToken("  "), AddedToken("    "), AddedToken("abc"), AddedToken("abcd", special=True), AddedToken("<a")])
+    out["o200k"] = edit(t, lambda d: None)
+
+    t = train(pre_tokenizers.Sequence([
+        pre_tokenizers.Split("the", "merged_with_next"), pre_tokenizers.Split(Regex(r"\p{P}"), "merged_with_previous"),
+        pre_tokenizers.Split(Regex(r"[0-9]+"), "contiguous"), pre_tokenizers.Split(Regex(r"\n+"), "removed"),
+        pre_tokenizers.Split(Regex(r"\S+"), "isolated", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=True)]), 400, normalizers.NFKC())
+    t.add_tokens([AddedToken("<mask>", lstrip=True, special=True, normalized=False), AddedToken("word", single_word=True), AddedToken("<L>", lstrip=True),
+                  AddedToken("<R>", rstrip=True), AddedToken("<LR>", lstrip=True, rstrip=True, normalized=False), AddedToken("<é>", normalized=True)])
+    out["odd"] = edit(t, lambda d: None)
+
+    def drop_bytes(doc):           # byte 0x00..0x1f spelt by <0x..> tokens or, without them, unknown
+        vocab = [k for k in sorted(doc["model"]["vocab"], key=doc["model"]["vocab"].get) if not ("\u0100" <= k <= "\u0108" or k == "é")]
+        keep = vocab + ["<unk>"] + ["<0x%02X>" % b for b in (0xC4, 0x80, 0x81, 0x82, 0x83)]
+        doc["model"]["vocab"] = {k: i for i, k in enumerate(keep)}
+        doc["model"]["merges"] = [m for m in doc["model"]["merges"] if all(p in doc["model"]["vocab"] for p in (*m, m[0] + m[1]))]
+        doc["model"].update(unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    t = train(pre_tokenizers.ByteLevel(add_prefix_space=False), 300)
+    out["fallback"] = edit(t, drop_bytes)
+    return out
+
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "tokenizer")
+    os.makedirs(folder, exist_ok=True)
+    texts = TEXTS
+    ids = {}
+    for name, doc in make_all().items():
+        with open(os.path.join(folder, name + ".json"), "w") as f:
+            json.dump(doc, f, ensure_ascii=False, separators=(",", ":"))
+        t = Tokenizer.from_str(json.dumps(doc))
+        normal = [t.encode(x, add_special_tokens=False).ids for x in texts]
+        t.encode_special_tokens = True
+        plain = [t.encode(x, add_special_tokens=False).ids for x in texts]
+        ids[name] = {"ids": normal, "plain": [None if p == i else p for p, i in zip(plain, normal)]}   # None: the same
+    with open(os.path.join(folder, "cases.json"), "w") as f:
+        json.dump({"texts": texts, "tokenizers": ids}, f, ensure_ascii=True, separators=(",", ":"))
+
+
+if __name__ == "__main__":
+    main()
