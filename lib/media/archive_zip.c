@@ -74,7 +74,7 @@ static bool is_regular(const uint8_t *h, const char *name, size_t nname)
 
 int zip_index(struct index *x, const uint8_t *p, size_t n)
 {
-    struct dir d;
+    struct dir d = {0};
     if (find_dir(p, n, &d)) return -1;
     const uint8_t *h = p + d.shift + d.at, *end = h + d.size;
     for (uint64_t i = 0; i < d.count; i++) {
@@ -84,7 +84,7 @@ int zip_index(struct index *x, const uint8_t *p, size_t n)
         const char *name = (const char *)h + DIR_SIZE;
         uint64_t at;
         if (local_offset(h, &at)) return -1;
-        if (at > d.at || d.shift + d.at - at < LOCAL_SIZE) return fail("zip: a member outside the file");
+        if (at > d.at || d.at - at < LOCAL_SIZE) return fail("zip: a member outside the file");
         if (is_regular(h, name, nname) && !index_find(x, name, nname)) {
             struct entry *e = index_add(x, name, nname);
             if (!e) return -1;

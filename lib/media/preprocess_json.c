@@ -92,6 +92,7 @@ static int read_config(const json_t *obj, const char *processor, struct pre_cfg 
     c->resample = (enum resample)resample;
     if (!strcmp(processor, "InternVLProcessor")) c->tiling = true;
     if (ends_with(type, "Pil")) c->like = RESIZE_PILLOW;
+    if (c->like == RESIZE_TORCH && c->resample == RESAMPLE_BOX) return fail("resample: torchvision has no box filter");
     return 0;
 }
 

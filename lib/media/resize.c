@@ -139,7 +139,8 @@ static void row_down(const struct axis *a, int y, const uint8_t *row, size_t n, 
     }
 }
 
-static int resample_both(const struct image *im, const struct axis *ax, const struct axis *ay, struct image *out)
+/* Over y; ax, if not NULL, is applied to each row of im before. */
+static int resample_down(const struct image *im, const struct axis *ax, const struct axis *ay, struct image *out)
 {
     size_t n = (size_t)out->w * 3, stride = (size_t)im->w * 3, total = n * (size_t)out->h;
     int32_t *sum = mem_try(total * sizeof *sum, "resampling");
@@ -147,8 +148,8 @@ static int resample_both(const struct image *im, const struct axis *ax, const st
     int from = 0, r = sum && row ? 0 : -1;
     for (int y = 0; !r && y < im->h; y++) {
         const uint8_t *in = im->px + (size_t)y * stride;
-        if (im->w != out->w) row_across(ax, in, row);
-        row_down(ay, y, im->w == out->w ? in : row, n, sum, &from);
+        if (ax) row_across(ax, in, row);
+        row_down(ay, y, ax ? row : in, n, sum, &from);
     }
     int32_t half = (int32_t)1 << (ay->bits - 1);
     for (size_t i = 0; !r && i < total; i++) out->px[i] = clip8((sum[i] + half) >> ay->bits);
@@ -157,20 +158,38 @@ static int resample_both(const struct image *im, const struct axis *ax, const st
     return r;
 }
 
+static void resample_across(const struct image *im, const struct axis *ax, struct image *out)
+{
+    for (int y = 0; y < im->h; y++)
+        row_across(ax, im->px + (size_t)y * (size_t)im->w * 3, out->px + (size_t)y * (size_t)out->w * 3);
+}
+
+static int resample_down_first(const struct image *im, const struct axis *ax, const struct axis *ay, struct image *out)
+{
+    struct image mid;
+    if (image_new(im->w, out->h, &mid)) return -1;
+    int r = resample_down(im, NULL, ay, &mid);
+    if (!r) resample_across(&mid, ax, out);
+    image_free(&mid);
+    return r;
+}
+
+/* Pillow 13 saves work where the height loses much more than the width; earlier ones and torch take x first always. */
+static bool down_first(const struct image *im, const struct image *out, enum resize_like like)
+{
+    return like == RESIZE_PILLOW && out->h < im->h && im->h - out->h > 2 * (im->w - out->w);
+}
+
 int image_resize(const struct image *im, int w, int h, enum resample r, enum resize_like like, struct image *out)
 {
     struct axis ax = {0}, ay = {0};
     if (image_new(w, h, out)) return -1;
-    int bad = 0;
-    if (w == im->w && h == im->h) memcpy(out->px, im->px, (size_t)w * (size_t)h * 3);
-    else if (h == im->h) {
-        bad = axis_make(&ax, im->w, w, &filters[r], like);
-        for (int y = 0; !bad && y < h; y++)
-            row_across(&ax, im->px + (size_t)y * (size_t)im->w * 3, out->px + (size_t)y * (size_t)w * 3);
-    } else {
-        bad = axis_make(&ax, im->w, w, &filters[r], like) || axis_make(&ay, im->h, h, &filters[r], like) ||
-              resample_both(im, &ax, &ay, out);
-    }
+    bool wide = w != im->w, high = h != im->h;
+    int bad = (wide && axis_make(&ax, im->w, w, &filters[r], like)) || (high && axis_make(&ay, im->h, h, &filters[r], like));
+    if (!bad && !wide && !high) memcpy(out->px, im->px, (size_t)w * (size_t)h * 3);
+    else if (!bad && !high) resample_across(im, &ax, out);
+    else if (!bad && wide && down_first(im, out, like)) bad = resample_down_first(im, &ax, &ay, out);
+    else if (!bad) bad = resample_down(im, wide ? &ax : NULL, &ay, out);
     axis_free(&ax);
     axis_free(&ay);
     if (bad) image_free(out);
