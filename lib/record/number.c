@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/number.h"
 
-#include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -69,10 +69,12 @@ static void put_decimal(struct buf *b, bool negative, uint64_t m, int k)
     buf_add(b, s + i, sizeof s - (size_t)i);
 }
 
-static void put_printed(struct buf *b, double x, bool single)      /* any finite number, slowly */
+/* Any finite number, slowly. Every decimal of 15 (float: 6) digits is told apart, but among the subnormal ones. */
+static void put_printed(struct buf *b, double x, bool single)
 {
     char s[40];
-    for (int d = single ? 6 : 15; d <= (single ? 9 : 17); d++) {
+    bool subnormal = fabs(x) < (single ? (double)FLT_MIN : DBL_MIN);
+    for (int d = subnormal ? 1 : single ? 6 : 15; d <= (single ? 9 : 17); d++) {
         snprintf(s, sizeof s, "%.*g", d, x);
         double y = strtod(s, NULL);
         if (single ? (float)y == (float)x : y == x) break;
