@@ -15,15 +15,14 @@ enum { IMAGES_MAX = 256, CHOICES_MAX = 256 };          /* of one record */
 
 /* ---- the folder ---- */
 
-static int add_stop(struct model_io *io, int id)
+static void add_stop(struct model_io *io, int id)
 {
     for (int i = 0; i < io->nstop; i++)
-        if (io->stop[i] == id) return 0;
+        if (io->stop[i] == id) return;
     io->stop = mem_grow(io->stop, (size_t)io->nstop + 1, sizeof *io->stop);
     int i = io->nstop++;
     for (; i > 0 && io->stop[i - 1] > id; i--) io->stop[i] = io->stop[i - 1];
     io->stop[i] = id;
-    return 0;
 }
 
 static int find_stops(struct model_io *io, const struct model_cfg *c)
