@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "text/steps.h"
+#include "text/steps_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,9 +64,29 @@ size_t marker_find(const char *text, size_t n, enum step_token *which)
     return n;
 }
 
+/* ---- a response as markers and what stands between them ---- */
+
+static void lex(const char *text, size_t n, struct arena *a, struct items *out)
+{
+    enum step_token t;
+    size_t markers = 0;
+    for (size_t i = 0, at; (at = marker_find(text + i, n - i, &t)), t != STEP_TOKENS; i += at + strlen(step_tokens[t].text)) markers++;
+    out->v = arena_alloc(a, (2 * markers + 1) * sizeof *out->v);
+    out->n = 0;
+    for (size_t i = 0; i < n;) {
+        size_t at = marker_find(text + i, n - i, &t);
+        if (at) out->v[out->n++] = (struct item){ STEP_TOKENS, { text + i, at }, i, i + at };
+        i += at;
+        if (t == STEP_TOKENS) break;
+        size_t len = strlen(step_tokens[t].text);
+        out->v[out->n++] = (struct item){ t, { text + i, len }, i, i + len };
+        i += len;
+    }
+}
+
 /* ---- the parser: a cursor, and the first reason for which it stopped ---- */
 
-struct cursor { const char *s; size_t n, i; const char *why; };
+struct cursor { const struct item *v; int n, i; const char *why; };
 
 static bool stop(struct cursor *c, const char *why)
 {
@@ -74,58 +94,47 @@ static bool stop(struct cursor *c, const char *why)
     return false;
 }
 
-static void skip_space(struct cursor *c)
-{
-    while (c->i < c->n && is_space(c->s[c->i])) c->i++;
-}
+static bool at_text(const struct cursor *c) { return c->i < c->n && c->v[c->i].marker == STEP_TOKENS; }
 
 static bool peek(struct cursor *c, enum step_token t)
 {
-    skip_space(c);
-    return starts_with(c->s + c->i, c->n - c->i, step_tokens[t].text);
+    if (at_text(c) && !slice_trim(c->v[c->i].text).n) c->i++;
+    return c->i < c->n && c->v[c->i].marker == t;
 }
 
-/* Takes the marker t, or stops: `missing` when another marker or the end stands there. */
+/* Takes the marker t, or stops: `missing` when another marker stands there. */
 static bool take(struct cursor *c, enum step_token t, const char *missing)
 {
-    if (peek(c, t)) {
-        c->i += strlen(step_tokens[t].text);
-        return true;
-    }
+    if (peek(c, t)) return c->i++, true;
     if (c->i == c->n) return stop(c, "cut off");
-    return stop(c, marker_at(c->s + c->i, c->n - c->i) == STEP_TOKENS ? "text between markers" : missing);
+    return stop(c, at_text(c) ? "text between markers" : missing);
 }
 
 /* open CONTENT close, where CONTENT holds no marker. */
 static bool take_field(struct cursor *c, enum step_token open, enum step_token close, const char *missing,
                        const char *unclosed, struct slice *out)
 {
-    enum step_token next;
     if (!take(c, open, missing)) return false;
-    size_t len = marker_find(c->s + c->i, c->n - c->i, &next);
-    if (next == STEP_TOKENS) return stop(c, "cut off");
-    if (next != close) return stop(c, unclosed);
-    *out = (struct slice){ c->s + c->i, len };
-    c->i += len + strlen(step_tokens[close].text);
-    return true;
+    *out = (struct slice){ "", 0 };
+    if (at_text(c)) *out = c->v[c->i++].text;
+    if (c->i == c->n) return stop(c, "cut off");
+    return c->v[c->i].marker == close ? (c->i++, true) : stop(c, unclosed);
 }
 
+/* A tag alone between two markers, or at the end. */
 static enum step_token take_tag(struct cursor *c)
 {
-    size_t at = c->i;
+    if (!at_text(c)) return (enum step_token)0;
+    struct slice s = slice_trim(c->v[c->i].text);
     for (int t = TOK_TAG; t <= TOK_BAD; t++)
-        if (peek(c, (enum step_token)t)) {
-            c->i += strlen(step_tokens[t].text);
-            return (enum step_token)t;
-        }
-    c->i = at;
+        if (s.n == strlen(step_tokens[t].text) && !memcmp(s.p, step_tokens[t].text, s.n)) return c->i++, (enum step_token)t;
     return (enum step_token)0;
 }
 
 static bool take_step(struct cursor *c, struct step *st)
 {
     if (!take(c, TOK_STEP_START, "no step start")) return false;
-    st->begin = c->i - strlen(step_tokens[TOK_STEP_START].text);
+    st->begin = c->v[c->i - 1].begin;
     if (!take_field(c, TOK_NAME_START, TOK_NAME_END, "no step name", "name not closed", &st->name)
         || !take_field(c, TOK_THOUGHT_START, TOK_THOUGHT_END, "no thought", "thought not closed", &st->thought)
         || !take_field(c, TOK_REFLECTION_START, TOK_REFLECTION_END, "no reflection", "reflection not closed",
@@ -133,13 +142,12 @@ static bool take_step(struct cursor *c, struct step *st)
         return false;
     if (!slice_trim(st->thought).n) return stop(c, "no thought");
     if (!take(c, TOK_STEP_END, "step not closed")) return false;
-    st->end = c->i;
+    st->end = c->v[c->i - 1].end;
     st->tag = take_tag(c);
     return true;
 }
 
-/* The marker and all steps behind it; c->why is set if it stopped before <|reasoning_end|>. Leaves the cursor behind
- * the last complete step. */
+/* The marker and all steps behind it; c->why is set if it stopped before <|reasoning_end|>. */
 static void take_steps(struct cursor *c, struct arena *a, struct chain *ch)
 {
     int room = 0;
@@ -147,42 +155,33 @@ static void take_steps(struct cursor *c, struct arena *a, struct chain *ch)
         stop(c, "no reasoning start");
         return;
     }
-    c->i += strlen(step_tokens[TOK_REASONING_START].text);
-    for (;;) {
-        size_t at = c->i;
-        bool last = peek(c, TOK_REASONING_END);
-        c->i = at;
-        if (last) break;
-        if (ch->nstep == room) {
-            struct step *old = ch->step;
-            room = room ? room * 2 : 8;
-            ch->step = arena_alloc(a, (size_t)room * sizeof *ch->step);
-            if (old) memcpy(ch->step, old, (size_t)ch->nstep * sizeof *old);
-        }
+    for (int i = c->i++; i < c->n; i++) room += c->v[i].marker == TOK_STEP_START;
+    ch->step = arena_alloc(a, (size_t)room * sizeof *ch->step);
+    while (!peek(c, TOK_REASONING_END)) {
         struct step st = {0};
-        if ((ch->nstep && !take(c, TOK_PROCEED, "no proceed marker")) || !take_step(c, &st)) {
-            c->i = at;
-            return;
-        }
+        if ((ch->nstep && !take(c, TOK_PROCEED, "no proceed marker")) || !take_step(c, &st)) return;
         ch->step[ch->nstep++] = st;
     }
     if (!ch->nstep) stop(c, "no step");
 }
 
+static bool take_answer_line(struct cursor *c)
+{
+    struct slice s = { "", 0 };
+    if (at_text(c)) s = slice_trim(c->v[c->i++].text);
+    if (s.n == strlen(answer_line) && !memcmp(s.p, answer_line, s.n)) return true;
+    return stop(c, !s.n && c->i == c->n ? "no answer" : "no answer line");
+}
+
 static bool take_answer(struct cursor *c, struct chain *ch)
 {
-    if (!take(c, TOK_REASONING_END, "no reasoning end")) return false;
-    skip_space(c);
-    if (!starts_with(c->s + c->i, c->n - c->i, answer_line))
-        return stop(c, c->i == c->n ? "no answer" : "no answer line");
-    c->i += strlen(answer_line);
-    skip_space(c);
+    if (!take(c, TOK_REASONING_END, "no reasoning end") || !take_answer_line(c)) return false;
     if (c->i == c->n) return stop(c, "no answer");
-    size_t begin = c->i;
+    size_t begin = c->v[c->i].begin;
     if (!take_field(c, TOK_ANSWER_START, TOK_ANSWER_END, "no answer", "answer not closed", &ch->answer)) return false;
     if (!slice_trim(ch->answer).n) return stop(c, "no answer");
     ch->answer_begin = begin;
-    ch->answer_end = c->i;
+    ch->answer_end = c->v[c->i - 1].end;
     ch->answer_tag = take_tag(c);
     ch->has_answer = true;
     return true;
@@ -193,6 +192,23 @@ static bool tags_even(const struct chain *c)
     for (int i = 0; i < c->nstep; i++)
         if (!c->step[i].tag != !c->answer_tag) return false;
     return true;
+}
+
+int items_parse(const struct items *in, struct arena *a, struct chain *c, const char **why)
+{
+    struct cursor cur = { in->v, in->n, 0, NULL };
+    *c = (struct chain){0};
+    take_steps(&cur, a, c);
+    bool in_steps = cur.why != NULL && c->step;
+    if (!cur.why && take_answer(&cur, c)) {
+        if (at_text(&cur) && !slice_trim(cur.v[cur.i].text).n) cur.i++;
+        if (cur.i < cur.n) stop(&cur, "text behind the answer");
+        if (!tags_even(c)) stop(&cur, "tags not behind every step");
+    }
+    *why = cur.why;
+    if (!cur.why) return 0;
+    if (in_steps && strcmp(cur.why, "no step")) return fail("step %d: %s", c->nstep + 1, cur.why);
+    return fail("%s", cur.why);
 }
 
 static bool writes_back(const struct chain *c, const char *text, size_t n)
@@ -206,78 +222,85 @@ static bool writes_back(const struct chain *c, const char *text, size_t n)
 
 int chain_parse(const char *text, size_t n, struct arena *a, struct chain *c, bool *strict, const char **why)
 {
-    struct cursor cur = { text, n, 0, NULL };
-    *c = (struct chain){0};
-    *strict = false;
-    *why = NULL;
-    take_steps(&cur, a, c);
-    bool in_steps = cur.why != NULL;
-    if (!cur.why && take_answer(&cur, c)) {
-        skip_space(&cur);
-        if (cur.i < n) stop(&cur, "text behind the answer");
-        if (!tags_even(c)) stop(&cur, "tags not behind every step");
-    }
-    if (!cur.why) {
-        *strict = writes_back(c, text, n);
-        return 0;
-    }
-    *why = cur.why;
-    if (in_steps && strcmp(cur.why, "no reasoning start") && strcmp(cur.why, "no step"))
-        return fail("step %d: %s", c->nstep + 1, cur.why);
-    return fail("%s", cur.why);
+    struct items it;
+    lex(text, n, a, &it);
+    int status = items_parse(&it, a, c, why);
+    *strict = !status && writes_back(c, text, n);
+    return status;
 }
 
-size_t chain_parse_prefix(const char *text, size_t n, struct arena *a, struct chain *c)
+void chain_parse_prefix(const char *text, size_t n, struct arena *a, struct chain *c)
 {
-    struct cursor cur = { text, n, 0, NULL };
-    *c = (struct chain){0};
-    take_steps(&cur, a, c);
-    size_t done = c->nstep ? cur.i : 0;
-    if (!cur.why && take_answer(&cur, c)) done = cur.i;
-    if (done > n) done = n;
-    return done;
+    struct items it;
+    const char *why;
+    lex(text, n, a, &it);
+    if (items_parse(&it, a, c, &why)) return;      /* what was whole before it stopped is there all the same */
 }
 
 /* ---- writing ---- */
 
-static void put(struct buf *out, enum step_token t) { buf_str(out, step_tokens[t].text); }
+struct maker { struct items *out; int flags; };
 
-static void put_field(struct buf *out, enum step_token open, struct slice s, enum step_token close)
+static void put(struct maker *m, enum step_token t)
 {
-    put(out, open);
-    buf_add(out, s.p, s.n);
-    put(out, close);
+    m->out->v[m->out->n++] = (struct item){ .marker = t, .text = { step_tokens[t].text, strlen(step_tokens[t].text) } };
 }
 
-static void put_tag(struct buf *out, int flags, enum step_token tag)
+static void put_text(struct maker *m, struct slice s)
 {
-    if (flags & STEPS_LABELS) {
-        if (tag) put(out, tag);
-    } else if (flags & STEPS_TAGS) {
-        put(out, TOK_TAG);
+    if (s.n) m->out->v[m->out->n++] = (struct item){ .marker = STEP_TOKENS, .text = s };
+}
+
+static void put_field(struct maker *m, enum step_token open, struct slice s, enum step_token close)
+{
+    put(m, open);
+    put_text(m, s);
+    put(m, close);
+}
+
+static void put_tag(struct maker *m, enum step_token tag)
+{
+    if (m->flags & STEPS_LABELS) {
+        if (tag) put(m, tag);
+    } else if (m->flags & STEPS_TAGS) {
+        put(m, TOK_TAG);
     }
+}
+
+enum { STEP_ITEMS = 19, FRAME_ITEMS = 8 };         /* at most: of one step with what leads to it; of the rest */
+
+void items_make(const struct chain *c, int flags, struct arena *a, struct items *out)
+{
+    static const struct slice newline = { "\n", 1 }, line = { "\nAnswer:\n", 9 };
+    struct maker m = { out, flags };
+    out->v = arena_alloc(a, ((size_t)c->nstep * STEP_ITEMS + FRAME_ITEMS) * sizeof *out->v);
+    out->n = 0;
+    bool bare = !c->nstep && !(flags & STEPS_OPEN);
+    if (!bare) put(&m, TOK_REASONING_START), put_text(&m, newline);
+    for (int i = 0; i < c->nstep; i++) {
+        const struct step *st = &c->step[i];
+        if (i) put(&m, TOK_PROCEED), put_text(&m, newline);
+        put(&m, TOK_STEP_START), put_text(&m, newline);
+        put_field(&m, TOK_NAME_START, st->name, TOK_NAME_END), put_text(&m, newline);
+        put_field(&m, TOK_THOUGHT_START, st->thought, TOK_THOUGHT_END), put_text(&m, newline);
+        put_field(&m, TOK_REFLECTION_START, st->reflection, TOK_REFLECTION_END), put_text(&m, newline);
+        put(&m, TOK_STEP_END);
+        put_tag(&m, st->tag);
+        put_text(&m, newline);
+    }
+    if (flags & STEPS_OPEN) return;
+    if (!bare) put(&m, TOK_REASONING_END), put_text(&m, line);
+    put_field(&m, TOK_ANSWER_START, c->answer, TOK_ANSWER_END);
+    put_tag(&m, c->answer_tag);
 }
 
 void chain_write(const struct chain *c, int flags, struct buf *out)
 {
-    put(out, TOK_REASONING_START);
-    buf_byte(out, '\n');
-    for (int i = 0; i < c->nstep; i++) {
-        const struct step *st = &c->step[i];
-        if (i) put(out, TOK_PROCEED), buf_byte(out, '\n');
-        put(out, TOK_STEP_START), buf_byte(out, '\n');
-        put_field(out, TOK_NAME_START, st->name, TOK_NAME_END), buf_byte(out, '\n');
-        put_field(out, TOK_THOUGHT_START, st->thought, TOK_THOUGHT_END), buf_byte(out, '\n');
-        put_field(out, TOK_REFLECTION_START, st->reflection, TOK_REFLECTION_END), buf_byte(out, '\n');
-        put(out, TOK_STEP_END);
-        put_tag(out, flags, st->tag);
-        buf_byte(out, '\n');
-    }
-    if (flags & STEPS_OPEN) return;
-    put(out, TOK_REASONING_END);
-    buf_fmt(out, "\n%s\n", answer_line);
-    put_field(out, TOK_ANSWER_START, c->answer, TOK_ANSWER_END);
-    put_tag(out, flags, c->answer_tag);
+    struct arena a = {0};
+    struct items it;
+    items_make(c, flags, &a, &it);
+    for (int i = 0; i < it.n; i++) buf_add(out, it.v[i].text.p, it.v[i].text.n);
+    arena_free(&a);
 }
 
 bool answer_find(const char *text, size_t n, struct slice *answer)

@@ -58,15 +58,15 @@ struct chain {
  * name and reflection may. Tags stand behind every step and the answer, or nowhere. */
 MUST_USE int chain_parse(const char *text, size_t n, struct arena *a, struct chain *c, bool *strict, const char **why);
 
-/* As far as it goes: for paths cut off in the middle. Complete steps only; has_answer only when complete. Returns the
- * offset behind the last complete piece (step with its tag, or the answer). */
-size_t chain_parse_prefix(const char *text, size_t n, struct arena *a, struct chain *c);
+/* As far as it goes: for paths cut off in the middle. Complete steps only; has_answer only when complete. */
+void chain_parse_prefix(const char *text, size_t n, struct arena *a, struct chain *c);
 
 enum {
     STEPS_TAGS = 1,                            /* ки behind every step and the answer */
     STEPS_LABELS = 2,                          /* the tags the chain holds: ки, к+и, к-и, or none */
     STEPS_OPEN = 4                             /* no reasoning_end and answer: a partial path to go on from */
 };
+/* A chain without steps is written as its answer alone, between the answer's markers: a direct answer. */
 void chain_write(const struct chain *c, int flags, struct buf *out);
 
 /* The answer of a response in CoS form, benchmarks' rule: between the first <|answer_start|> and the next

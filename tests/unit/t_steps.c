@@ -127,17 +127,30 @@ static void test_every_cut(void)
         char *cut = malloc(n ? n : 1);                       /* exact size, so that the sanitizer sees overreads */
         memcpy(cut, two, n);
         T_INT(chain_parse(cut, n, &b, &c, &strict, &why), -1);
-        size_t end = chain_parse_prefix(cut, n, &b, &c);
+        chain_parse_prefix(cut, n, &b, &c);
         int want = (n >= whole.step[0].end) + (n >= whole.step[1].end);
         T_INT(c.nstep, want);
-        T_CHECK(!c.has_answer && end == (want ? whole.step[want - 1].end : 0));
+        T_CHECK(!c.has_answer);
+        for (int i = 0; i < want; i++) T_INT(c.step[i].end, whole.step[i].end);
         free(cut);
         arena_reset(&b);
     }
-    T_INT(chain_parse_prefix(two, strlen(two), &b, &c), strlen(two));
-    T_CHECK(c.has_answer);
+    chain_parse_prefix(two, strlen(two), &b, &c);
+    T_CHECK(c.has_answer && same(c.answer, "42"));
     arena_free(&a);
     arena_free(&b);
+}
+
+static void test_direct_answer(void)
+{
+    struct buf b = {0};
+    struct chain c = { .answer = { "42", 2 }, .has_answer = true };
+    chain_write(&c, STEPS_TAGS, &b);
+    T_STR(b.p, "<|answer_start|>42<|answer_end|>ки");
+    buf_clear(&b);
+    chain_write(&c, STEPS_OPEN, &b);
+    T_STR(b.p, HEAD);
+    buf_free(&b);
 }
 
 static void test_answer_find(void)
@@ -165,6 +178,7 @@ int main(void)
     T_RUN(test_loose);
     T_RUN(test_reasons);
     T_RUN(test_every_cut);
+    T_RUN(test_direct_answer);
     T_RUN(test_answer_find);
     T_RUN(test_table);
     return t_end();
