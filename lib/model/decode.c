@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Decoding: image features, and new tokens appended to nodes of the cached tree. Inside, rows go in depth-first order of
+ * the tree, so that rows that share a prefix are neighbours and attend to it as one segment.
+ */
+#include <assert.h>
+#include <string.h>
+#include "model/kv_priv.h"
+
+/* ---- images ---- */
+static void plan_encode(struct model *m, struct space *s, int ntile)
+{
+    struct pass *p = &m->pass;
+    vision_plan(m, s, ntile, false, &p->vision);
+    projector_plan(m, s, ntile * cfg_tokens_per_tile(&m->cfg), false, &p->proj);
+}
+
+int model_encode(struct model *m, int ntile, const float *pixels, struct mat *out)
+{
+    struct space measure = {0};
+    int C = m->cfg.text.blocks.hidden, rows = ntile * cfg_tokens_per_tile(&m->cfg);
+    if (!m->cfg.has_vision) return fail("images, but the model has no vision tower");
+    if (ntile < 1) return fail("%d tiles", ntile);
+    m->pass.ntok = 0;
+    arena_reset(&m->host);
+    plan_encode(m, &measure, ntile);
+    m->space.used = measure.used;
+    if (space_reserve(&m->space, m->o)) return -1;
+    plan_encode(m, &m->space, ntile);
+    void *p = m->o->alloc(m->o, (size_t)rows * (size_t)C * dtype_size(m->t), "image features");
+    if (!p) return -1;
+    *out = mat_of(p, m->t, rows, C);
+    vision_index(m, &m->pass.vision);
+    vision_forward(m, &m->pass.vision, ntile, pixels, m->pass.proj.in);
+    projector_forward(m, &m->pass.proj, *out);
+    if (!m->o->sync(m->o)) return 0;
+    m->o->release(m->o, p);
+    return -1;
+}
+
+/* ---- rows over the tree ---- */
+struct group { int node, row, n; };            /* the caller's rows [row, row + n) extend the node */
+
+struct extend {
+    struct model *m;
+    struct kv *kv;
+    const struct model_rows *r;
+    struct group *group; int ngroup;
+    int *order;                                /* [n] caller's row of each inner row */
+    int *id, *feature, *pos, nrow;
+    struct kv_pass pass;
+};
+
+static int make_groups(struct extend *e)
+{
+    const struct model_rows *r = e->r;
+    e->group = arena_alloc(&e->m->host, (size_t)r->n * sizeof *e->group);
+    for (int i = 0; i < r->n; i++) {
+        if (i && r->node[i] == r->node[i - 1]) {
+            e->group[e->ngroup - 1].n++;
+            continue;
+        }
+        const struct kv_node *n = &e->kv->node[r->node[i]];
+        assert(r->node[i] >= 0 && r->node[i] < e->kv->nnode && n->refs > 0);
+        if (n->children) return fail("kv node %d: has children and cannot grow", r->node[i]);
+        e->group[e->ngroup++] = (struct group){ r->node[i], i, 1 };
+    }
+    return 0;
+}
+
+static int check_rows(const struct extend *e)
+{
+    const struct model_rows *r = e->r;
+    const struct model_cfg *c = &e->m->cfg;
+    for (int i = 0; i < r->n; i++) {
+        if (r->feature && r->feature[i] >= 0) {
+            if (r->feature[i] >= r->feature_mat.rows || r->feature_mat.cols != c->text.blocks.hidden)
+                return fail("row %d: image feature %d of %d", i, r->feature[i], r->feature_mat.rows);
+        } else if (r->id[i] < 0 || r->id[i] >= c->text.vocab)
+            return fail("row %d: token %d is not within the vocabulary of %d", i, r->id[i], c->text.vocab);
+    }
+    return 0;
+}
+
+/* Marks the nodes from the groups' up to their roots and links them as a tree; returns the first root. */
+static int link_tree(struct extend *e, int *nseg)
+{
+    struct kv_node *v = e->kv->node;
+    int root = -1, last_root = -1;
+    for (int g = 0; g < e->ngroup; g++) {
+        v[e->group[g].node].group = g;
+        int below = -1;
+        for (int i = e->group[g].node; i >= 0; i = v[i].parent) {
+            bool was = v[i].marked;
+            if (!was) {
+                v[i].marked = true;
+                v[i].first = v[i].last = v[i].next = -1;
+                *nseg += v[i].npage;
+            }
+            if (below >= 0) {
+                if (v[i].last >= 0) v[v[i].last].next = below;
+                else v[i].first = below;
+                v[i].last = below;
+            }
+            below = i;
+            if (was) { below = -1; break; }
+        }
+        if (below < 0) continue;
+        if (last_root >= 0) v[last_root].next = below;
+        else root = below;
+        last_root = below;
+    }
+    return root;
+}
+
+static int slot_of(const struct kv_node *n, int i) { return n->page[i / KV_PAGE] * KV_PAGE + i % KV_PAGE; }
+
+/* Runs of neighbouring pages are one segment. */
+static void add_segments(struct extend *e, struct kv_node *n)
+{
+    struct attn_seg *s = NULL;
+    n->seg = e->pass.nseg;
+    n->row = e->nrow;
+    for (int i = 0; i < n->len; i += KV_PAGE) {
+        int slot = slot_of(n, i), len = mem_min(KV_PAGE, n->len - i);
+        if (s && s->slot + s->len == slot) s->len += len;
+        else {
+            s = &e->pass.seg[e->pass.nseg++];
+            *s = (struct attn_seg){ .slot = slot, .len = len, .pos = n->base + i, .row = e->nrow };
+        }
+    }
+}
+
+static void add_rows(struct extend *e, struct kv_node *n)
+{
+    const struct model_rows *r = e->r;
+    const struct group *g = &e->group[n->group];
+    for (int i = 0; i < g->n; i++) {
+        int row = g->row + i, at = n->len - g->n + i, k = e->nrow++;
+        bool feature = r->feature && r->feature[row] >= 0;
+        e->order[k] = row;
+        e->id[k] = feature ? -1 : r->id[row];
+        e->feature[k] = feature ? r->feature[row] : -1;
+        e->pos[k] = n->base + at;
+        e->pass.nkey[k] = n->base + at + 1;
+        e->pass.slot[k] = slot_of(n, at);
+    }
+}
+
+/* Depth first; a node's segments serve all rows met until it is left. Takes the marks away on the way. */
+static void walk(struct extend *e, int i)
+{
+    struct kv_node *v = e->kv->node;
+    while (i >= 0) {
+        struct kv_node *n = &v[i];
+        add_segments(e, n);
+        if (n->group >= 0) add_rows(e, n);
+        if (n->first >= 0) { i = n->first; continue; }
+        for (;;) {                             /* leave i, and every ancestor whose last child it was */
+            n = &v[i];
+            int end = e->pass.nseg;
+            for (int s = n->seg; s < end && e->pass.seg[s].pos < n->base + n->len; s++) e->pass.seg[s].nrow = e->nrow - n->row;
+            n->marked = false;
+            n->group = -1;
+            if (n->next >= 0) { i = n->next; break; }
+            i = n->parent;
+            if (i < 0) return;
+        }
+    }
+}
+
+static int *ints(struct extend *e) { return arena_alloc(&e->m->host, (size_t)e->r->n * sizeof(int)); }
+
+static int arrange(struct extend *e)
+{
+    int pages = 0, nseg = 0, maxpos = 0;
+    if (make_groups(e) || check_rows(e)) return -1;
+    for (int g = 0; g < e->ngroup; g++) {
+        const struct kv_node *n = &e->kv->node[e->group[g].node];
+        for (int k = 0; k < g; k++)
+            if (e->group[k].node == e->group[g].node) return fail("kv node %d: its rows are not consecutive", e->group[g].node);
+        pages += kv_pages_for(n, e->group[g].n);
+        maxpos = mem_max(maxpos, n->base + n->len + e->group[g].n);
+    }
+    if (pages > e->kv->nfree) return fail("kv cache: %d pages more are needed, %d are free", pages, e->kv->nfree);
+    if (rope_reserve(e->m, maxpos)) return -1;
+    for (int g = 0; g < e->ngroup; g++) kv_grow(e->kv, &e->kv->node[e->group[g].node], e->group[g].n);
+    e->order = ints(e), e->id = ints(e), e->feature = ints(e), e->pos = ints(e);
+    e->pass.nkey = ints(e), e->pass.slot = ints(e);
+    int root = link_tree(e, &nseg);
+    e->pass.seg = arena_alloc(&e->m->host, (size_t)nseg * sizeof *e->pass.seg);
+    walk(e, root);
+    return 0;
+}
+
+/* The pass's hidden rows in inner order, then in the caller's. */
+static void plan_extend(struct model *m, struct space *s, int n, struct mat *back)
+{
+    struct pass *p = &m->pass;
+    tower_plan(s, &m->cfg.text.blocks, m->t, n, false, false, &p->act);
+    p->hidden = space_mat(s, m->t, n, m->cfg.text.blocks.hidden);
+    *back = space_mat(s, m->t, n, m->cfg.text.blocks.hidden);
+}
+
+static struct mat in_callers_order(struct extend *e, struct mat hidden, struct mat back)
+{
+    bool same = true;
+    for (int i = 0; i < e->r->n; i++) same = same && e->order[i] == i;
+    if (same) return hidden;
+    e->m->o->scatter(e->m->o, back, hidden, e->order);
+    return back;
+}
+
+int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, struct mat *hidden)
+{
+    struct ops *o = m->o;
+    struct pass *p = &m->pass;
+    const struct block_cfg *c = &m->cfg.text.blocks;
+    struct extend e = { .m = m, .kv = kv, .r = r, .pass = { .kv = kv } };
+    struct space measure = {0};
+    struct mat back;
+    assert(kv->m == m);
+    p->ntok = 0;
+    arena_reset(&m->host);
+    if (r->n < 1) return fail("no rows to extend");
+    plan_extend(m, &measure, r->n, &back);
+    m->space.used = measure.used;
+    if (space_reserve(&m->space, o) || arrange(&e)) return -1;
+    plan_extend(m, &m->space, r->n, &back);
+    o->gather(o, p->act.x[0], m->dec.embed->w, e.id);
+    if (r->feature_mat.p) o->gather(o, p->act.x[0], r->feature_mat, e.feature);
+    struct attend at = { .pos = e.pos, .cs = m->cs, .kv = &e.pass };
+    tower_forward(o, c, m->dec.block, &p->act, &at);
+    o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, NULL);
+    *hidden = in_callers_order(&e, p->hidden, back);
+    return o->sync(o);
+}
+
+int model_logits(struct model *m, struct mat hidden, const int *row, int n, float *logits)
+{
+    struct ops *o = m->o;
+    struct mat w = m->dec.head->w;
+    if (n < 1) return 0;
+    size_t xs = round_up((size_t)n * (size_t)hidden.cols * dtype_size(hidden.t), 64), ys = (size_t)n * (size_t)w.rows * sizeof(float);
+    if (xs + ys > m->logits_cap) {
+        if (m->logits) o->release(o, m->logits);
+        m->logits = o->alloc(o, xs + ys, "logits");
+        m->logits_cap = m->logits ? xs + ys : 0;
+        if (!m->logits) return -1;
+    }
+    struct mat x = mat_of(m->logits, hidden.t, n, hidden.cols), y = mat_of((uint8_t *)m->logits + xs, DT_F32, n, w.rows);
+    o->gather(o, x, hidden, row);
+    o->linear(o, y, x, w, NULL);
+    o->download(o, logits, y.p, ys);
+    return o->sync(o);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Making, loading and saving models.
+ */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model/family.h"
+#include "model/model_priv.h"
+
+enum { CHUNK = 16384 };
+
+/* ---- the file's tensors under our names ---- */
+struct named { char *name; const struct st_tensor *t; bool used; };
+struct index { struct named *v; int n; };
+
+static int by_name(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
+
+static char *our_name(const struct rename *r, const char *name)
+{
+    for (; r->from; r++)
+        if (!strncmp(name, r->from, strlen(r->from))) return mem_fmt("%s%s", r->to, name + strlen(r->from));
+    return mem_str(name);
+}
+
+static int index_build(struct index *ix, const struct safetensors *st, const struct family_names *f)
+{
+    ix->v = mem_array((size_t)st->n + 1, sizeof *ix->v);
+    for (ix->n = 0; ix->n < st->n; ix->n++)
+        ix->v[ix->n] = (struct named){ .name = our_name(f->renames, st->v[ix->n].name), .t = &st->v[ix->n] };
+    qsort(ix->v, (size_t)ix->n, sizeof *ix->v, by_name);
+    for (int i = 1; i < ix->n; i++)
+        if (!strcmp(ix->v[i].name, ix->v[i - 1].name)) return fail("tensor %s comes twice, as %s too", ix->v[i].t->name, ix->v[i - 1].t->name);
+    return 0;
+}
+
+static struct named *index_find(const struct index *ix, const char *name)
+{
+    struct named key = { .name = (char *)(uintptr_t)name };
+    return bsearch(&key, ix->v, (size_t)ix->n, sizeof *ix->v, by_name);
+}
+
+static void index_free(struct index *ix)
+{
+    for (int i = 0; i < ix->n; i++) free(ix->v[i].name);
+    free(ix->v);
+}
+
+/* As transformers: a config may say "tied" of a file whose head is there and differs from the embedding; the file is right. */
+static void settle_tie(struct model *m, struct index *ix, const struct family_names *f)
+{
+    char *embed = mem_fmt("%s.weight", f->embed), *head = mem_fmt("%s.weight", f->head);
+    const struct named *e = index_find(ix, embed);
+    struct named *h = index_find(ix, head);
+    if (m->cfg.text.tied && h && e) {
+        bool same = h->t->t == e->t->t && h->t->bytes == e->t->bytes && !memcmp(h->t->p, e->t->p, e->t->bytes);
+        if (same) h->used = true;
+        else m->cfg.text.tied = false;
+    }
+    free(embed);
+    free(head);
+}
+
+static void shape_text(int ndim, const int64_t *dims, char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = 0;
+    for (int i = 0; i < ndim && n < size; i++) n += (size_t)snprintf(out + n, size - n, i ? ",%lld" : "%lld", (long long)dims[i]);
+}
+
+static int check_tensor(const struct param *p, const struct st_tensor *t)
+{
+    int64_t want[4];
+    bool same = t->ndim == p->ndim;
+    for (int i = 0; i < p->ndim; i++) {
+        want[i] = p->dims[i];
+        same = same && t->dims[i] == want[i];
+    }
+    char a[128], b[128];
+    shape_text(t->ndim, t->dims, a, sizeof a);
+    shape_text(p->ndim, want, b, sizeof b);
+    if (!same) return fail("tensor %s is [%s], want [%s]", t->name, a, b);
+    if (!st_is_weight(t->t)) return fail("tensor %s is %s, want F32, BF16 or F16", t->name, st_dtype_name(t->t));
+    return 0;
+}
+
+/* Buffers that old versions saved and every version computes. */
+static bool is_buffer(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return end && (!strcmp(end, ".inv_freq") || !strcmp(end, ".position_ids"));
+}
+
+static int match(struct model *m, struct index *ix)
+{
+    for (int i = 0; i < m->ps.n; i++) {
+        struct named *e = index_find(ix, m->ps.v[i].name);
+        if (!e) return fail("tensor %s is missing", m->ps.v[i].name);
+        if (check_tensor(&m->ps.v[i], e->t)) return -1;
+        m->info[i].src = e->t;
+        e->used = true;
+    }
+    for (int i = 0; i < ix->n; i++)
+        if (!ix->v[i].used && !is_buffer(ix->v[i].name)) return fail("tensor %s is not part of this model", ix->v[i].t->name);
+    return 0;
+}
+
+static int open_weights(struct model *m, const char *dir)
+{
+    const struct family_names *f = family_names(&m->cfg);
+    struct index ix = {0};
+    if (st_open_dir(dir, &m->file)) return -1;
+    int bad = index_build(&ix, &m->file, f);
+    if (!bad) {
+        settle_tie(m, &ix, f);
+        params_build(m);
+        bad = match(m, &ix);
+    }
+    index_free(&ix);
+    return bad ? fail_in("%s", dir) : 0;
+}
+
+static void alloc_acts(struct tower_act *a, int layers)
+{
+    a->x = mem_array((size_t)layers + 1, sizeof *a->x);
+    a->act = mem_array((size_t)layers, sizeof *a->act);
+}
+
+static struct model *new_model(struct ops *o, enum dtype t, int flags)
+{
+    struct model *m = mem_alloc(sizeof *m);
+    m->o = o;
+    m->t = t;
+    m->flags = flags;
+    return m;
+}
+
+/* The weights are in memory; the file is needed on only for those that stay in it. */
+static void settle_file(struct model *m)
+{
+    bool stays = false;
+    for (int i = 0; i < m->ps.n; i++) {
+        const struct st_tensor *t = m->info[i].src;
+        if (t && m->ps.v[i].w.p == t->p) stays = true;
+        m->info[i].src = NULL;
+    }
+    if (!stays) st_close(&m->file);
+}
+
+struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags)
+{
+    struct model *m = new_model(o, t, flags);
+    if (cfg_load(dir, &m->cfg) || open_weights(m, dir) || weights_place(m) || weights_load(m)) {
+        model_free(m);
+        return NULL;
+    }
+    alloc_acts(&m->pass.act, m->cfg.text.blocks.layers);
+    if (m->cfg.has_vision) alloc_acts(&m->pass.vision.act, m->cfg.vision.blocks.layers);
+    model_digest_now(m);
+    settle_file(m);
+    return m;
+}
+
+struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o, enum dtype t, int flags)
+{
+    struct model *m = new_model(o, t, flags);
+    cfg_copy(&m->cfg, c);
+    params_build(m);
+    if (weights_place(m) || weights_init(m, seed)) {
+        model_free(m);
+        return NULL;
+    }
+    alloc_acts(&m->pass.act, m->cfg.text.blocks.layers);
+    if (m->cfg.has_vision) alloc_acts(&m->pass.vision.act, m->cfg.vision.blocks.layers);
+    model_digest_now(m);
+    return m;
+}
+
+static void free_acts(struct tower_act *a)
+{
+    free(a->x);
+    free(a->act);
+}
+
+void model_free(struct model *m)
+{
+    if (!m) return;
+    for (int i = 0; i < m->nmem; i++) m->o->release(m->o, m->mem[i]);
+    if (m->space.base) m->o->release(m->o, m->space.base);
+    if (m->cs) m->o->release(m->o, m->cs);
+    if (m->logits) m->o->release(m->o, m->logits);
+    for (int i = 0; i < m->ps.n; i++) free(m->ps.v[i].name);
+    free_acts(&m->pass.act);
+    free_acts(&m->pass.vision.act);
+    free(m->mem);
+    free(m->ps.v);
+    free(m->info);
+    free(m->vision.block);
+    free(m->dec.block);
+    arena_free(&m->host);
+    st_close(&m->file);
+    cfg_free(&m->cfg);
+    free(m);
+}
+
+static int write_tensor(const struct model *m, const struct param *p, enum dtype t, struct st_writer *w)
+{
+    float x[CHUNK];
+    uint16_t half[CHUNK];
+    for (size_t i = 0; i < p->n; i += CHUNK) {
+        size_t k = mem_min(p->n - i, (size_t)CHUNK);
+        param_get(m, p, i, k, x);
+        if (m->o->sync(m->o)) return -1;
+        for (size_t j = 0; j < k && t == DT_BF16; j++) half[j] = bf16_of_f32(x[j]);
+        if (t == DT_F32 ? st_write(w, x, k * 4) : st_write(w, half, k * 2)) return -1;
+    }
+    return 0;
+}
+
+static int write_weights(const struct model *m, const char *path, enum dtype t)
+{
+    struct st_tensor *v = mem_array((size_t)m->ps.n, sizeof *v);
+    for (int i = 0; i < m->ps.n; i++) {
+        const struct param *p = &m->ps.v[i];
+        v[i] = (struct st_tensor){ .name = p->name, .t = t == DT_F32 ? ST_F32 : ST_BF16, .ndim = p->ndim };
+        for (int d = 0; d < p->ndim; d++) v[i].dims[d] = p->dims[d];
+    }
+    struct st_writer *w = st_create(path, v, m->ps.n);
+    free(v);
+    if (!w) return -1;
+    for (int i = 0; i < m->ps.n; i++)
+        if (write_tensor(m, &m->ps.v[i], t, w)) {
+            st_abandon(w);
+            return -1;
+        }
+    return st_finish(w);
+}
+
+int model_save(const struct model *m, const char *dir, enum dtype save)
+{
+    char *path = file_join(dir, "model.safetensors");
+    int bad = write_weights(m, path, save) || cfg_save(&m->cfg, dir, save);
+    free(path);
+    return bad ? -1 : 0;
+}
+
+const struct model_cfg *model_config(const struct model *m) { return &m->cfg; }
+struct params *model_params(struct model *m) { return &m->ps; }
+struct ops *model_ops(struct model *m) { return m->o; }
+const char *model_digest(const struct model *m) { return m->digest; }
+void model_recompute(struct model *m, bool on) { m->recompute = on; }
+
+struct mat model_head(struct model *m, float **g)
+{
+    if (g) *g = grad(m->dec.head);
+    return m->dec.head->w;
+}

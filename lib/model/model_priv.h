@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The model's inside, shared by the files of this folder.
+ */
+#ifndef MODEL_MODEL_PRIV_H
+#define MODEL_MODEL_PRIV_H
+
+#include "model/model.h"
+#include "store/safetensors.h"
+
+/* ---- weights: rows of the parameter table, NULL where the architecture has none ---- */
+/* q, k and v lie behind one another in memory, and so do gate and up: one product computes them. */
+struct block {
+    struct param *norm1, *norm1_b, *qkv, *qkv_b, *q_norm, *k_norm, *o, *o_b, *scale1;
+    struct param *norm2, *norm2_b, *up, *up_b, *down, *down_b, *scale2;       /* up: first of gate, up when gated */
+};
+struct vision { struct param *patch, *patch_b, *cls, *pos, *norm, *norm_b; struct block *block; };
+struct projector { struct param *norm, *norm_b, *fc1, *fc1_b, *fc2, *fc2_b; };
+struct decoder { struct param *embed, *norm, *head; struct block *block; };   /* head == embed where tied */
+
+enum init { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_CONST };
+struct param_info { bool joined; enum init init; float value; const struct st_tensor *src; };   /* joined: directly behind the one before */
+
+/* ---- activations ---- */
+/* Device memory carved anew for each pass: a plan runs once with base NULL to measure, then for real. */
+struct space { uint8_t *base; size_t used, cap; };
+struct mat space_mat(struct space *s, enum dtype t, int rows, int cols);
+float *space_f32(struct space *s, size_t n);
+MUST_USE int space_reserve(struct space *s, struct ops *o);       /* room for what was measured; then used = 0 */
+
+/* What a block leaves for its backward. Without keeping, all blocks share one, and x1 is the stream itself. */
+struct block_act {
+    struct mat n1, qkv, qk, o, a, x1, n2, up, h, m;    /* qk: q and k behind their norms; a, m: outputs before layer scale */
+    float *stat1, *stat2, *stat_q, *stat_k, *lse;
+};
+struct block_grad { struct mat dn, dqkv, dqk, d_o, da, dup, dh; };        /* scratch of one block's backward */
+struct tower_act { struct mat *x; struct block_act *act; };      /* x[layers + 1]: inputs of the blocks, and the last output */
+
+/* How a block attends: packed sequences, or (kv not NULL) rows over the tree of cached keys. */
+struct kv_pass;
+struct attend {
+    int nseq; const int *start; const struct span *prefix;
+    const int *pos; const float *cs;           /* rotary positions; cs NULL: none */
+    const struct kv_pass *kv; int layer;
+};
+
+void block_plan(struct space *s, const struct block_cfg *c, enum dtype t, int rows, bool keep, struct mat x1, struct block_act *a);
+void block_plan_grad(struct space *s, const struct block_cfg *c, enum dtype t, int rows, struct block_grad *g);
+/* y = block(x); y may be x when nothing is kept. */
+void block_forward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct block_act *a,
+                   struct mat x, struct mat y, const struct attend *at);
+/* dx comes in as the gradient of the output and leaves as the gradient of the input. */
+void block_backward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct block_act *a,
+                    struct mat x, struct mat dx, const struct attend *at, const struct block_grad *g);
+void tower_plan(struct space *s, const struct block_cfg *c, enum dtype t, int rows, bool keep, bool recompute, struct tower_act *a);
+void tower_forward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct tower_act *a, struct attend *at);
+void tower_backward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct tower_act *a, struct attend *at,
+                    const struct block_grad *g, struct mat dx, bool recompute);
+
+/* The vision tower works on `chunk` tiles at a time; all of them at once when their activations are kept. */
+struct vision_pass {
+    int chunk;
+    bool keep;
+    float *px, *stat;
+    struct mat patches, emb, last, demb;       /* emb: patch embeddings; last: behind the final norm */
+    int *start, *rows, *shuffle;               /* host: of chunk tiles */
+    struct tower_act act;
+};
+struct projector_pass { struct mat in, n, h, a, out, dn, dh, da, dout, din; float *stat; };
+
+struct pass {
+    int ntok, ntile;                           /* ntok 0: no pass to go back through */
+    bool keep, into_vision, into_projector;    /* gradients flow there */
+    struct vision_pass vision;
+    struct projector_pass proj;
+    struct tower_act act;
+    struct mat hidden, dhidden, dx, dvision;
+    struct block_grad grad, vgrad;
+    float *stat;
+    int *id, *feature;                         /* host [ntok]: row of the embedding or of the features; -1 */
+};
+
+struct model {
+    struct model_cfg cfg;
+    struct ops *o;
+    enum dtype t;
+    int flags;
+    bool recompute;
+    struct params ps;
+    struct param_info *info;
+    struct vision vision;
+    struct projector proj;
+    struct decoder dec;
+    void **mem; int nmem;                      /* device allocations that hold weights */
+    struct safetensors file;                   /* stays mapped while weights live in it */
+    char digest[HASH_HEX];
+    struct space space;
+    struct arena host;                         /* index arrays of the present pass */
+    struct pass pass;
+    float *cs; int ncs;                        /* rotary table of positions [0, ncs) */
+    void *logits; size_t logits_cap;           /* scratch of model_logits */
+};
+
+/* ---- params.c, weights.c, digest.c ---- */
+void params_build(struct model *m);                               /* the table and the pointers into it, without memory */
+MUST_USE int weights_place(struct model *m);                      /* memory; weights that may stay in the file do */
+MUST_USE int weights_load(struct model *m);                       /* from info[].src, and the digest */
+MUST_USE int weights_init(struct model *m, uint64_t seed);
+void *model_alloc(struct model *m, size_t bytes, const char *what);       /* released with the model */
+void param_put(struct model *m, struct param *p, size_t begin, size_t n, const float *x);
+void param_get(const struct model *m, const struct param *p, size_t begin, size_t n, float *x);
+void model_digest_now(struct model *m);
+struct st_tensor param_entry(const struct param *p, enum dtype t);        /* for a writer */
+
+/* ---- rope.c, vision.c ---- */
+MUST_USE int rope_reserve(struct model *m, int npos);
+void vision_plan(struct model *m, struct space *s, int ntile, bool keep, struct vision_pass *p);
+void vision_plan_back(struct model *m, struct space *s, int ntile, struct vision_pass *p);
+void vision_index(struct model *m, struct vision_pass *p);
+/* Tiles to rows behind pixel shuffle: out [ntile * tokens_per_tile, shuffle^2 * C]. */
+void vision_forward(struct model *m, struct vision_pass *p, int ntile, const float *pixels, struct mat out);
+void vision_backward(struct model *m, struct vision_pass *p, const struct block_grad *g, int ntile, struct mat dx, struct mat dout);
+void projector_plan(struct model *m, struct space *s, int rows, bool keep, struct projector_pass *p);
+void projector_plan_back(struct model *m, struct space *s, int rows, struct projector_pass *p);
+void projector_forward(struct model *m, struct projector_pass *p, struct mat out);
+void projector_backward(struct model *m, struct projector_pass *p);      /* from p->dout to p->din */
+
+/* ---- kv.c ---- */
+struct kv_pass { struct kv *kv; int nseg; struct attn_seg *seg; int *nkey, *slot; };
+void kv_attend(struct ops *o, const struct block_cfg *c, const struct kv_pass *p, int layer, struct mat q, struct mat k,
+               struct mat v, struct mat out);
+
+static inline const float *vec(const struct param *p) { return p ? p->w.p : NULL; }
+static inline float *grad(const struct param *p) { return p && !p->frozen ? p->grad : NULL; }
+static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+static inline void zero_mat(struct ops *o, struct mat m) { o->zero(o, m.p, (size_t)m.rows * (size_t)m.cols * dtype_size(m.t)); }
+void linear_param(struct ops *o, struct mat y, struct mat x, const struct param *w, const struct param *b);
+void linear_param_back(struct ops *o, struct mat dx, struct mat dy, struct mat x, const struct param *w, const struct param *b);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The parameter table, built from the configuration and the family's names. Its order is the order in memory and in the
+ * files we write, so that what one product uses together lies together.
+ */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model/family.h"
+#include "model/model_priv.h"
+
+static const char *const part_names[PARTS] = { "vision", "projector", "decoder", "embed", "head" };
+
+const char *part_name(enum part p) { return part_names[p]; }
+
+int part_find(const char *name)
+{
+    for (int i = 0; i < PARTS; i++)
+        if (!strcmp(name, part_names[i])) return i;
+    return -1;
+}
+
+struct param *param_find(struct params *ps, const char *name)
+{
+    for (int i = 0; i < ps->n; i++)
+        if (!strcmp(ps->v[i].name, name)) return &ps->v[i];
+    return NULL;
+}
+
+void param_zero_grads(struct params *ps, struct ops *o)
+{
+    for (int i = 0; i < ps->n; i++)
+        if (ps->v[i].grad && !ps->v[i].frozen) o->zero(o, ps->v[i].grad, ps->v[i].n * sizeof(float));
+}
+
+double param_grad_norm(struct params *ps, struct ops *o)
+{
+    double sum = 0;
+    for (int i = 0; i < ps->n; i++)
+        if (ps->v[i].grad && !ps->v[i].frozen) sum += o->sumsq(o, ps->v[i].grad, ps->v[i].n);
+    return sqrt(sum);
+}
+
+/* ---- building ---- */
+struct builder { struct model *m; enum part part; const char *layer; int i; float range; int cap; };
+
+static struct param *add(struct builder *b, char *name, int ndim, const int *dims, bool vector, enum init init, float value)
+{
+    struct model *m = b->m;
+    assert(m->ps.n < b->cap);
+    struct param *p = &m->ps.v[m->ps.n];
+    *p = (struct param){ .name = name, .ndim = ndim, .vector = vector, .decay = !vector, .part = b->part };
+    m->info[m->ps.n++] = (struct param_info){ .init = init, .value = value };
+    size_t n = 1;
+    for (int i = 0; i < ndim; i++) {
+        p->dims[i] = dims[i];
+        n *= (size_t)dims[i];
+    }
+    p->rows = vector ? 1 : dims[0];
+    p->cols = (int)(n / (size_t)p->rows);
+    p->n = n;
+    return p;
+}
+
+static char *full_name(const struct builder *b, const char *name, const char *suffix)
+{
+    char *layer = b->layer ? mem_fmt(b->layer, b->i) : mem_str("");
+    char *s = mem_fmt("%s%s%s", layer, name, suffix);
+    free(layer);
+    return s;
+}
+
+static struct param *matrix(struct builder *b, const char *name, int rows, int cols)
+{
+    return add(b, full_name(b, name, ".weight"), 2, (int[]){ rows, cols }, false, INIT_NORMAL, b->range);
+}
+
+static struct param *vector(struct builder *b, const char *name, const char *suffix, int n, enum init init, float value)
+{
+    return add(b, full_name(b, name, suffix), 1, &n, true, init, value);
+}
+
+static struct param *bias(struct builder *b, bool has, const char *name, int n)
+{
+    return has ? vector(b, name, ".bias", n, INIT_ZERO, 0) : NULL;
+}
+
+static void norm(struct builder *b, enum norm kind, const char *name, int n, struct param **w, struct param **wb)
+{
+    *w = vector(b, name, ".weight", n, INIT_ONE, 1);
+    *wb = bias(b, kind == NORM_LAYER, name, n);
+}
+
+static void joined(struct builder *b) { b->m->info[b->m->ps.n - 1].joined = true; }
+
+static void build_attention(struct builder *b, const struct block_cfg *c, const struct block_names *n, struct block *w)
+{
+    int q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    w->qkv = matrix(b, n->q, q, c->hidden);
+    matrix(b, n->k, kv, c->hidden), joined(b);
+    matrix(b, n->v, kv, c->hidden), joined(b);
+    w->qkv_b = bias(b, c->qkv_bias, n->q, q);
+    if (c->qkv_bias) {
+        bias(b, true, n->k, kv), joined(b);
+        bias(b, true, n->v, kv), joined(b);
+    }
+    if (c->qk_norm) {
+        w->q_norm = vector(b, n->q_norm, ".weight", q, INIT_ONE, 1);
+        w->k_norm = vector(b, n->k_norm, ".weight", kv, INIT_ONE, 1);
+    }
+    w->o = matrix(b, n->o, c->hidden, q);
+    w->o_b = bias(b, c->o_bias, n->o, c->hidden);
+}
+
+static void build_mlp(struct builder *b, const struct block_cfg *c, const struct block_names *n, struct block *w)
+{
+    w->up = matrix(b, c->gated ? n->gate : n->up, c->mlp, c->hidden);
+    if (c->gated) matrix(b, n->up, c->mlp, c->hidden), joined(b);
+    w->up_b = bias(b, c->mlp_bias, c->gated ? n->gate : n->up, c->mlp);
+    if (c->gated && c->mlp_bias) bias(b, true, n->up, c->mlp), joined(b);
+    w->down = matrix(b, n->down, c->hidden, c->mlp);
+    w->down_b = bias(b, c->mlp_bias, n->down, c->hidden);
+}
+
+static struct block *build_blocks(struct builder *b, const struct block_cfg *c, const struct block_names *n, float scale)
+{
+    struct block *block = mem_array((size_t)c->layers, sizeof *block);
+    b->layer = n->layer;
+    for (b->i = 0; b->i < c->layers; b->i++) {
+        struct block *w = &block[b->i];
+        norm(b, c->norm, n->norm1, c->hidden, &w->norm1, &w->norm1_b);
+        build_attention(b, c, n, w);
+        if (c->layer_scale) w->scale1 = vector(b, n->scale1, "", c->hidden, INIT_CONST, scale);
+        norm(b, c->norm, n->norm2, c->hidden, &w->norm2, &w->norm2_b);
+        build_mlp(b, c, n, w);
+        if (c->layer_scale) w->scale2 = vector(b, n->scale2, "", c->hidden, INIT_CONST, scale);
+    }
+    b->layer = NULL;
+    return block;
+}
+
+static void build_vision(struct builder *b, const struct vision_cfg *c, const struct family_names *n, struct vision *w)
+{
+    int hidden = c->blocks.hidden, side = c->image / c->patch;
+    b->part = PART_VISION;
+    b->range = c->init_range;
+    w->patch = add(b, full_name(b, n->patch, ".weight"), 4, (int[]){ hidden, 3, c->patch, c->patch }, false, INIT_NORMAL, b->range);
+    w->patch_b = bias(b, true, n->patch, hidden);
+    w->cls = add(b, full_name(b, n->cls, ""), 3, (int[]){ 1, 1, hidden }, true, INIT_ZERO, 0);
+    if (c->pos_table)
+        w->pos = add(b, full_name(b, n->pos, ""), 3, (int[]){ 1, 1 + side * side, hidden }, true, INIT_ZERO, 0);
+    w->block = build_blocks(b, &c->blocks, &n->vision, c->layer_scale_init);
+    if (c->final_norm) norm(b, c->final_kind, n->vision_norm, hidden, &w->norm, &w->norm_b);
+}
+
+static void build_projector(struct builder *b, const struct model_cfg *c, const struct family_names *n, struct projector *w)
+{
+    int in = c->shuffle * c->shuffle * c->vision.blocks.hidden, out = c->text.blocks.hidden;
+    b->part = PART_PROJECTOR;
+    b->range = c->text.init_range;
+    norm(b, NORM_LAYER, n->proj_norm, in, &w->norm, &w->norm_b);
+    w->fc1 = matrix(b, n->proj_1, out, in);
+    w->fc1_b = bias(b, true, n->proj_1, out);
+    w->fc2 = matrix(b, n->proj_2, out, out);
+    w->fc2_b = bias(b, true, n->proj_2, out);
+}
+
+static void build_decoder(struct builder *b, const struct text_cfg *c, const struct family_names *n, struct decoder *w)
+{
+    struct param *none;
+    b->range = c->init_range;
+    b->part = PART_EMBED;
+    w->embed = matrix(b, n->embed, c->vocab, c->blocks.hidden);
+    b->part = PART_DECODER;
+    w->block = build_blocks(b, &c->blocks, &n->text, 0);
+    norm(b, c->blocks.norm, n->norm, c->blocks.hidden, &w->norm, &none);
+    b->part = PART_HEAD;
+    w->head = c->tied ? w->embed : matrix(b, n->head, c->vocab, c->blocks.hidden);
+}
+
+void params_build(struct model *m)
+{
+    enum { PER_BLOCK = 20, OUTSIDE = 20 };
+    const struct model_cfg *c = &m->cfg;
+    const struct family_names *n = family_names(c);
+    int layers = c->text.blocks.layers + (c->has_vision ? c->vision.blocks.layers : 0);
+    struct builder b = { .m = m, .cap = layers * PER_BLOCK + OUTSIDE };
+    m->ps.v = mem_array((size_t)b.cap, sizeof *m->ps.v);
+    m->info = mem_array((size_t)b.cap, sizeof *m->info);
+    if (c->has_vision) {
+        build_vision(&b, &c->vision, n, &m->vision);
+        build_projector(&b, c, n, &m->proj);
+    }
+    build_decoder(&b, &c->text, n, &m->dec);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A training pass over packed sequences, forward and backward. All activations lie in one space, planned anew for every
+ * batch and allocated only when a batch needs more than any before.
+ */
+#include "model/model_priv.h"
+
+static bool part_trains(const struct model *m, enum part part)
+{
+    if (!(m->flags & MODEL_TRAIN)) return false;
+    for (int i = 0; i < m->ps.n; i++)
+        if (m->ps.v[i].part == part && !m->ps.v[i].frozen) return true;
+    return false;
+}
+
+static int check_sequences(const struct model *m, const struct model_batch *b)
+{
+    if (b->ntok < 1 || b->nseq < 1 || b->start[0] != 0 || b->start[b->nseq] != b->ntok) return fail("batch: sequences do not cover its %d tokens", b->ntok);
+    for (int s = 0; s < b->nseq; s++) {
+        if (b->start[s + 1] <= b->start[s]) return fail("batch: sequence %d is empty", s);
+        if (!b->prefix) continue;
+        struct span p = b->prefix[s];
+        if (p.begin < 0 || p.end < p.begin || p.end > b->ntok) return fail("batch: prefix of sequence %d is not in the batch", s);
+    }
+    if (b->ntile && !m->cfg.has_vision) return fail("batch: images, but the model has no vision tower");
+    return 0;
+}
+
+/* Host indices: the embedding's row, or the image feature's, of each token. */
+static int token_index(struct model *m, const struct model_batch *b, int *maxpos)
+{
+    struct pass *p = &m->pass;
+    int nfeature = b->ntile * cfg_tokens_per_tile(&m->cfg);
+    p->id = arena_alloc(&m->host, (size_t)b->ntok * sizeof(int));
+    p->feature = arena_alloc(&m->host, (size_t)b->ntok * sizeof(int));
+    for (int t = 0; t < b->ntok; t++) {
+        p->id[t] = b->id[t];
+        p->feature[t] = -1;
+        if (b->pos[t] < 0) return fail("batch: position %d", b->pos[t]);
+        *maxpos = mem_max(*maxpos, b->pos[t]);
+    }
+    for (int i = 0; i < b->nimg; i++) {
+        int row = b->img_row[i], src = b->img_src[i];
+        if (row < 0 || row >= b->ntok || src < 0 || src >= nfeature) return fail("batch: image place %d: row %d, feature %d", i, row, src);
+        p->id[row] = -1;
+        p->feature[row] = src;
+    }
+    for (int t = 0; t < b->ntok; t++)
+        if (p->feature[t] < 0 && (p->id[t] < 0 || p->id[t] >= m->cfg.text.vocab))
+            return fail("batch: token %d is not within the vocabulary of %d", p->id[t], m->cfg.text.vocab);
+    return 0;
+}
+
+static void plan_backward(struct model *m, struct space *s, const struct model_batch *b)
+{
+    struct pass *p = &m->pass;
+    const struct vision_cfg *v = &m->cfg.vision;
+    int C = m->cfg.text.blocks.hidden, tokens = b->ntile * cfg_tokens_per_tile(&m->cfg);
+    p->dhidden = space_mat(s, m->t, b->ntok, C);
+    p->dx = space_mat(s, m->t, b->ntok, C);
+    if (p->into_projector) projector_plan_back(m, s, tokens, &p->proj);
+    size_t mark = s->used;                     /* the decoder's scratch and the tower's are never used together */
+    block_plan_grad(s, &m->cfg.text.blocks, m->t, b->ntok, &p->grad);
+    if (!p->into_vision) return;
+    size_t end = s->used;
+    s->used = mark;
+    int rows = p->vision.act.x[0].rows;
+    p->dvision = space_mat(s, m->t, rows, v->blocks.hidden);
+    vision_plan_back(m, s, b->ntile, &p->vision);
+    block_plan_grad(s, &v->blocks, m->t, rows, &p->vgrad);
+    s->used = mem_max(s->used, end);
+}
+
+static void plan(struct model *m, struct space *s, const struct model_batch *b)
+{
+    struct pass *p = &m->pass;
+    const struct block_cfg *c = &m->cfg.text.blocks;
+    if (b->ntile) {
+        vision_plan(m, s, b->ntile, p->into_vision, &p->vision);
+        projector_plan(m, s, b->ntile * cfg_tokens_per_tile(&m->cfg), p->into_projector, &p->proj);
+    }
+    tower_plan(s, c, m->t, b->ntok, p->keep, m->recompute, &p->act);
+    p->hidden = space_mat(s, m->t, b->ntok, c->hidden);
+    p->stat = NULL;
+    if (!p->keep) return;
+    p->stat = space_f32(s, 2 * (size_t)b->ntok);
+    plan_backward(m, s, b);
+}
+
+static int prepare(struct model *m, const struct model_batch *b)
+{
+    struct pass *p = &m->pass;
+    struct space measure = {0};
+    int maxpos = 0;
+    p->ntok = 0;
+    arena_reset(&m->host);
+    if (check_sequences(m, b) || token_index(m, b, &maxpos) || rope_reserve(m, maxpos + 1)) return -1;
+    p->keep = m->flags & MODEL_TRAIN;
+    p->into_vision = b->ntile && part_trains(m, PART_VISION);
+    p->into_projector = b->ntile && (p->into_vision || part_trains(m, PART_PROJECTOR));
+    plan(m, &measure, b);
+    m->space.used = measure.used;
+    if (space_reserve(&m->space, m->o)) return -1;
+    plan(m, &m->space, b);
+    p->ntok = b->ntok;
+    p->ntile = b->ntile;
+    return 0;
+}
+
+static struct attend attend_batch(const struct model *m, const struct model_batch *b)
+{
+    return (struct attend){ .nseq = b->nseq, .start = b->start, .prefix = b->prefix, .pos = b->pos, .cs = m->cs };
+}
+
+int model_forward(struct model *m, const struct model_batch *b, struct mat *hidden)
+{
+    struct pass *p = &m->pass;
+    struct ops *o = m->o;
+    const struct block_cfg *c = &m->cfg.text.blocks;
+    if (prepare(m, b)) return -1;
+    struct mat x = p->act.x[0];
+    o->gather(o, x, m->dec.embed->w, p->id);
+    if (b->ntile) {
+        vision_index(m, &p->vision);
+        vision_forward(m, &p->vision, b->ntile, b->pixels, p->proj.in);
+        projector_forward(m, &p->proj, p->proj.out);
+        o->gather(o, x, p->proj.out, p->feature);
+    }
+    struct attend at = attend_batch(m, b);
+    tower_forward(o, c, m->dec.block, &p->act, &at);
+    o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, p->stat);
+    if (p->keep) zero_mat(o, p->dhidden);
+    *hidden = p->hidden;
+    return o->sync(o);
+}
+
+struct mat model_dhidden(struct model *m) { return m->pass.dhidden; }
+
+int model_backward(struct model *m, const struct model_batch *b, struct mat dhidden)
+{
+    struct pass *p = &m->pass;
+    struct ops *o = m->o;
+    const struct block_cfg *c = &m->cfg.text.blocks;
+    if (!p->keep || p->ntok != b->ntok || p->ntile != b->ntile) return fail("backward: no forward pass of this batch is kept");
+    m->digest[0] = 0;
+    struct attend at = attend_batch(m, b);
+    bool into_embed = part_trains(m, PART_EMBED);
+    if (!into_embed && !p->into_projector && !part_trains(m, PART_DECODER)) return o->sync(o);
+    zero_mat(o, p->dx);
+    o->norm_bwd(o, c->norm, p->dx, grad(m->dec.norm), NULL, dhidden, p->act.x[c->layers], vec(m->dec.norm), p->stat);
+    tower_backward(o, c, m->dec.block, &p->act, &at, &p->grad, p->dx, m->recompute);
+    if (into_embed) {
+        const struct param *e = m->dec.embed;
+        o->scatter_add(o, mat_of(e->grad, DT_F32, e->rows, e->cols), p->dx, p->id);
+    }
+    if (p->into_projector) {
+        zero_mat(o, p->proj.dout);
+        o->scatter_add(o, p->proj.dout, p->dx, p->feature);
+        projector_backward(m, &p->proj);
+    }
+    if (p->into_vision) vision_backward(m, &p->vision, &p->vgrad, b->ntile, p->dvision, p->proj.din);
+    return o->sync(o);
+}
