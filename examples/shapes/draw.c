@@ -41,13 +41,13 @@ static void box(struct image *im, int x, int y, int w, int h, struct rgb col)
 
 /* ---- shapes: is (u, v) inside the shape of radius 1 around the origin? v downwards ---- */
 
+/* A pentagram: inside at least four of the five half-planes its lines bound. */
 static bool in_star(double u, double v)
 {
-    /* Between two neighbouring corners the edge is a straight line from radius 1 to radius 0.45. */
-    const double step = acos(-1.0) / 5, inner = 0.45;
-    double a = fabs(remainder(atan2(u, -v), 2 * step)), d = hypot(u, v), x = d * cos(a), y = d * sin(a);
-    double bx = inner * cos(step), by = inner * sin(step);
-    return (bx - 1) * y - by * (x - 1) > 0;
+    static const double nx[5] = { 0, 0.9510565, 0.5877853, -0.5877853, -0.9510565 }, ny[5] = { -1, -0.3090170, 0.8090170, 0.8090170, -0.3090170 };
+    int in = 0;
+    for (int i = 0; i < 5; i++) in += nx[i] * u + ny[i] * v < 0.335;
+    return in >= 4;
 }
 
 static bool inside(int shape, double u, double v)
@@ -56,7 +56,7 @@ static bool inside(int shape, double u, double v)
     case CIRCLE:   return u * u + v * v < 0.92 * 0.92;
     case SQUARE:   return fmax(fabs(u), fabs(v)) < 0.8;
     case TRIANGLE: return v < 0.72 && 1.9 * fabs(u) < v + 1.02;
-    case STAR:     return in_star(u, v + 0.05);
+    case STAR:     return in_star(u, v - 0.05);
     case CROSS:    return fmin(fabs(u), fabs(v)) < 0.3 && fmax(fabs(u), fabs(v)) < 0.92;
     default:       return 1.35 * fabs(u) + fabs(v) < 1;
     }

@@ -114,63 +114,98 @@ static int draw_image(const struct task *t, const struct level *l, struct rng *r
     return bad;
 }
 
-struct maker { struct menu menu; struct store *store; struct arena text; struct buf png; struct record *r; };
+/* A record on its way through the pipeline: drawn on any thread, stored and written in order. */
+struct item { int i; struct record *r; struct buf png; };
 
-/* Record number i of the seed, whatever the others are. */
-static int make_one(struct maker *m, uint64_t seed, int i)
+struct maker { struct tool *t; struct menu menu; struct store *store; int next; };
+
+static int next_item(void *arg, void **item)
 {
-    char name[40], id[64], file[48];
-    struct task t;
-    struct record *out = m->r;
-    const struct level *l = &levels[made.difficulty - 1];
-    snprintf(name, sizeof name, "%llu-%d", (unsigned long long)seed, i);
-    struct rng r = rng_new(seed, name);
+    struct maker *m = arg;
+    struct item *it;
+    if (m->next == made.n) return 0;
+    *item = it = mem_alloc(sizeof *it);
+    it->i = m->next++;
+    it->r = rec_new();
+    return 1;
+}
 
+static void drop_item(void *arg, void *item)
+{
+    struct item *it = item;
+    (void)arg;
+    rec_free(it->r);
+    buf_free(&it->png);
+    free(it);
+}
+
+static void item_name(const struct maker *m, int i, char name[40])
+{
+    snprintf(name, 40, "%llu-%d", (unsigned long long)m->t->std.seed, i);
+}
+
+/* Record number i of the seed, whatever the others are; its image is still apart. */
+static int draw_item(void *arg, void *item)
+{
+    const struct maker *m = arg;
+    struct item *it = item;
+    const struct level *l = &levels[made.difficulty - 1];
+    msgpack_zone *z = &it->r->zone;
+    val *root = &it->r->root;
+    struct task t;
+    struct arena text = { 0 };
+    char name[40], id[64];
+
+    item_name(m, it->i, name);
+    struct rng r = rng_new(m->t->std.seed, name);
     draw_task(&m->menu, l, &r, &t);
-    if (draw_image(&t, l, &r, &m->png)) return -1;
-    rec_clear(out);
-    arena_reset(&m->text);
-    msgpack_zone *z = &out->zone;
+    if (draw_image(&t, l, &r, &it->png)) return -1;
     snprintf(id, sizeof id, "shapes/%s", name);
-    val_set(z, &out->root, "id", val_of_cstr(z, id));
-    struct slice q = phrase(QUESTION, &t.question, &r, &m->text);
-    val_set(z, &out->root, "question", val_of_str(z, q.p, q.n));
-    val_set(z, &out->root, "answer", val_of_cstr(z, t.plan.answer));
-    val_set(z, &out->root, "source", val_of_cstr(z, task_source[t.question.kind]));
-    val images = val_array(z, 1);
-    snprintf(file, sizeof file, "%s.png", name);
-    if (store_png(m->store, file, &m->png, z, val_at(&images, 0))) return -1;
-    val_set(z, &out->root, "images", images);
-    if (!made.questions) val_set(z, &out->root, "path", reference_path(&t.plan, &r, &m->text, z));
-    val *meta = val_set_map(z, &out->root, "meta");
+    struct slice q = phrase(QUESTION, &t.question, &r, &text);
+    val_set(z, root, "id", val_of_cstr(z, id));
+    val_set(z, root, "question", val_of_str(z, q.p, q.n));
+    val_set(z, root, "answer", val_of_cstr(z, t.plan.answer));
+    val_set(z, root, "source", val_of_cstr(z, task_source[t.question.kind]));
+    val_set(z, root, "images", val_array(z, 1));
+    if (!made.questions) val_set(z, root, "path", reference_path(&t.plan, &r, &text, z));
+    val *meta = val_set_map(z, root, "meta");
     val_set(z, meta, "world", world_to_val(z, &t.w));
     val_set(z, meta, "difficulty", val_of_i64(made.difficulty));
+    arena_free(&text);
     return 0;
 }
 
-static int make_all(struct tool *t, struct maker *m)
+static int write_item(void *arg, void *item)
 {
-    if (tool_open_out(t)) return -1;
-    for (int i = 0; i < made.n; i++) {
-        if (make_one(m, t->std.seed, i) || tool_write(t, m->r)) return -1;
-        tool_progress(t, "images", i + 1, made.n, NULL);
-    }
-    tool_added(t, (uint64_t)made.n);
+    struct maker *m = arg;
+    struct item *it = item;
+    char name[40], file[48];
+    item_name(m, it->i, name);
+    snprintf(file, sizeof file, "%s.png", name);
+    int bad = store_png(m->store, file, &it->png, &it->r->zone, val_at(val_get(&it->r->root, "images"), 0));
+    if (!bad) bad = tool_write(m->t, it->r);
+    tool_progress(m->t, "images", it->i + 1, made.n, NULL);
+    drop_item(NULL, it);
+    return bad;
+}
+
+static int make_all(struct maker *m)
+{
+    const struct par_pipe pipe = { m, next_item, draw_item, write_item, drop_item };
+    if (tool_open_out(m->t) || par_pipe(m->t->std.threads, &pipe)) return -1;
+    tool_added(m->t, (uint64_t)made.n);
     return 0;
 }
 
 static int run_make(struct tool *t)
 {
-    struct maker m = { .r = rec_new() };
-    int bad = menu_make(&m.menu);
-    if (!bad && !(m.store = store_open(made.images))) bad = -1;
-    if (!bad) bad = make_all(t, &m);
-    if (bad) store_abandon(m.store);
-    else bad = store_close(m.store) || tool_close(t);    /* the archive before the trailer that vouches for it */
-    rec_free(m.r);
-    arena_free(&m.text);
-    buf_free(&m.png);
-    return bad ? -1 : 0;
+    struct maker m = { .t = t };
+    if (menu_make(&m.menu) || !(m.store = store_open(made.images))) return -1;
+    if (make_all(&m)) {
+        store_abandon(m.store);
+        return -1;
+    }
+    return store_close(m.store) || tool_close(t) ? -1 : 0;     /* the archive before the trailer that vouches for it */
 }
 
 /* ---- truth ---- */

@@ -107,29 +107,48 @@ static bool draw_read(const struct draw *d)
 }
 
 /* Asks for n different bars, in random order. */
-static void ask_bars(const struct draw *d, int n)
+static void ask_bars(const struct draw *d, int n, struct bar *asked[])
 {
     int v[BARS_MAX];
     for (int i = 0; i < d->w->nbar; i++) v[i] = i;
     rng_shuffle(d->r, v, (size_t)d->w->nbar, sizeof v[0]);
-    for (int i = 0; i < n; i++) claim_set(d->q, (enum slot)(S_LAB + i), d->w->bar[v[i]].label);
+    for (int i = 0; i < n; i++) {
+        asked[i] = &d->w->bar[v[i]];
+        claim_set(d->q, (enum slot)(S_LAB + i), asked[i]->label);
+    }
 }
 
 static bool draw_diff(const struct draw *d)
 {
-    int want = rand_in(d->r, 1, smaller(8, d->l->top - 1)), diff;
+    int want = rand_in(d->r, 1, smaller(8, d->l->top - 1));
+    struct bar *b[2];
     do {
         chart_make(d->w, d->r, d->l);
-        ask_bars(d, 2);
-        diff = world_bar(d->w, (int)d->q->v[S_LAB])->value - world_bar(d->w, (int)d->q->v[S_LAB2])->value;
-    } while (diff != want);
+        ask_bars(d, 2, b);
+    } while (b[0]->value - b[1]->value != want);
     return true;
 }
 
 static bool draw_sum(const struct draw *d)
 {
+    struct bar *b[3];
     chart_make(d->w, d->r, d->l);
-    ask_bars(d, rand_in(d->r, 2, 3));
+    ask_bars(d, rand_in(d->r, 2, 3), b);
+    return true;
+}
+
+/* The mean is chosen first, then all values but the last, until that one fits. */
+static bool draw_mean(const struct draw *d)
+{
+    int top = d->l->top, n = rand_in(d->r, 2, 3), mean = top > 5 ? rand_in(d->r, 2, top - 1) : rand_in(d->r, 1, top), last;
+    struct bar *b[3];
+    chart_make(d->w, d->r, d->l);
+    ask_bars(d, n, b);
+    do {
+        last = n * mean;
+        for (int i = 0; i < n - 1; i++) last -= b[i]->value = rand_in(d->r, 1, top);
+    } while (last < 1 || last > top);
+    b[n - 1]->value = last;
     return true;
 }
 
@@ -144,7 +163,7 @@ void task_make(enum task_kind kind, struct rng *r, const struct level *l, struct
 {
     static bool (*const draw[TASKS])(const struct draw *) = {
         draw_count, draw_more, draw_compare, draw_total, draw_relate, draw_odd,
-        draw_read, draw_read, draw_diff, draw_sum, draw_sum, draw_rank,
+        draw_read, draw_read, draw_diff, draw_sum, draw_mean, draw_rank,
     };
     struct draw d = { r, l, w, q };
     do *q = (struct claim){ .kind = kind };

@@ -160,3 +160,32 @@ bool answer_equal(enum answer_match how, struct slice got, struct slice gold, co
     if (how == ANSWER_RELAXED && same_number(got, gold, 0.05, &number)) return true;
     return same_text(got, gold);
 }
+
+static bool text_of(msgpack_zone *z, const val *v, struct slice *s)
+{
+    int64_t i;
+    double x;
+    if (val_str(v, &s->p, &s->n)) return true;
+    char *text = val_i64(v, &i) ? mem_fmt("%lld", (long long)i) : val_f64(v, &x) ? mem_fmt("%.15g", x) : NULL;
+    if (!text) return false;
+    val t = val_of_cstr(z, text);
+    free(text);
+    return val_str(&t, &s->p, &s->n);
+}
+
+const char *answer_check(struct record *r, enum answer_match how, bool *correct, bool *parsed)
+{
+    enum { CHOICES_MAX = 64 };
+    struct slice gold, got, choice[CHOICES_MAX];
+    const val *path = val_get(&r->root, "path"), *choices = val_get(&r->root, "choices");
+    int n = val_len(choices);
+    if (!path || path->type != MSGPACK_OBJECT_MAP) return "no path";
+    if (!text_of(&r->zone, val_get(&r->root, "answer"), &gold)) return "no right answer";
+    if (n > CHOICES_MAX) return "too many choices";
+    for (int i = 0; i < n; i++)
+        if (!text_of(&r->zone, val_at(choices, i), &choice[i])) return "a choice is not text";
+    if (how == ANSWER_CHOICE && n == 0) return "no choices";
+    *parsed = text_of(&r->zone, val_get(path, "answer"), &got);
+    *correct = *parsed && answer_equal(how, got, gold, choice, n);
+    return NULL;
+}

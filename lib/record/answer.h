@@ -15,7 +15,7 @@
 #define RECORD_ANSWER_H
 
 #include <stdbool.h>
-#include "base/mem.h"
+#include "record/record.h"
 
 enum answer_match { ANSWER_EXACT, ANSWER_RELAXED, ANSWER_NUMBER, ANSWER_CHOICE };
 #define ANSWER_MATCHES "exact|relaxed|number|choice"       /* the words, in the order above, for option tables */
@@ -26,5 +26,10 @@ void answer_canonical(struct slice s, struct buf *out);    /* appends */
 bool answer_number(struct slice s, double *x);
 int  answer_choice(struct slice s, const struct slice *choice, int n);    /* index, or -1 */
 bool answer_equal(enum answer_match how, struct slice got, struct slice gold, const struct slice *choice, int nchoice);
+
+/* The record's path.answer against its answer (and choices). Answers stored as numbers are compared as their text.
+ * NULL with the results set (parsed: the path has an answer; without one it is not correct); or why the record cannot be
+ * scored, a static string: "no path", "no right answer", ... */
+const char *answer_check(struct record *r, enum answer_match how, bool *correct, bool *parsed);
 
 #endif
