@@ -18,7 +18,7 @@ endif
 B       = build/$(FLAVOUR)
 
 # Which program needs which layers of lib/ (a layer's includes may only point to layers further right).
-cos-cat      = record base
+cos-cat      = record store base
 cos-segment  = media record text store base
 cos-select   = record text store base
 cos-eval     = record text store base
@@ -55,6 +55,8 @@ $B/%.a:
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(SRC_STD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$B/lib/record/schema_data.o: $(wildcard schemas/*.json)
 
 $(PROGS:%=$B/%): $B/%: $B/tools/%.o $B/tools/common.o $$(foreach l,$$($$*),$B/$$l.a)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$($*),$(libs_$l)) -o $@

@@ -128,6 +128,8 @@ int tool_next_file(struct tool *t, FILE **f, const char **name)
     return 1;
 }
 
+const char *tool_input_name(const struct tool *t) { return t->streams->name ? t->streams->name : "stdin"; }
+
 static int next_reader(struct tool *t)                     /* 1, 0 behind the last file, -1 */
 {
     FILE *f;
@@ -428,8 +430,10 @@ int tool_main(const char *program, const char *about, const struct command *cmds
     clear_bar(&t);
     if (bad) {
         bool usage = err_kind() == ERR_USAGE;
-        fprintf(stderr, "%s: %s%s%s%s%s\n", program, err_msg(), usage ? " (try " : "", usage ? program : "",
-                usage && t.cmd && t.cmd->name ? " COMMAND" : "", usage ? " -h)" : "");
+        const char *sub = usage && t.cmd && t.cmd->name ? t.cmd->name : "";
+        fprintf(stderr, "%s: %s", program, err_msg());
+        if (usage) fprintf(stderr, " (try %s%s%s -h)", program, *sub ? " " : "", sub);
+        fputc('\n', stderr);
     }
     free_streams(&t);
     return bad ? (int)err_kind() : 0;

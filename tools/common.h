@@ -61,6 +61,7 @@ MUST_USE int tool_next_file(struct tool *t, FILE **f, const char **name);
 
 MUST_USE int tool_read(struct tool *t, struct record *r);                         /* 1, 0, -1 as rec_read */
 MUST_USE int tool_read_packed(struct tool *t, struct buf *out, uint64_t *number); /* as rec_read_packed */
+const char *tool_input_name(const struct tool *t);                                 /* of the file read last, for messages */
 /* The header above the record read last, if none before had its provenance; NULL otherwise. For programs that write
  * on other threads than they read; tool_write does by itself what it is for. Borrowed until the next read. */
 const val *tool_new_header(const struct tool *t);
