@@ -73,6 +73,10 @@ test: deps
 	@$(MAKE) --no-print-directory -j2 all $(UNITS) examples
 	@sh tests/run.sh $B $(TESTS)
 
+demo: deps
+	@$(MAKE) --no-print-directory -j2 all examples
+	@$(MAKE) --no-print-directory -f pipelines/demo.mk BIN=$B $(if $(QUICK),QUICK=1)
+
 examples: $B/examples/shapes/shapes
 $B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
