@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tiling and its configuration. The numbers against transformers are tests/golden/t_preprocess.c.
+ */
+#include <unistd.h>
+#include "../bad/make.h"
+#include "base/file.h"
+#include "media/preprocess.h"
+#include "t.h"
+
+static char dir[] = "/tmp/t_media_pre.XXXXXX";
+
+static void test_grid(void)
+{
+    struct pre_cfg c = pre_default();
+    int cols, rows;
+    pre_grid(&c, 448, 448, &cols, &rows);
+    T_INT(cols * 100 + rows, 101);
+    T_INT(pre_count(&c, 448, 448), 1);
+    pre_grid(&c, 1400, 700, &cols, &rows);                 /* 2:1, large enough for 4 x 2 */
+    T_INT(cols * 100 + rows, 402);
+    T_INT(pre_count(&c, 1400, 700), 9);
+    pre_grid(&c, 1, IMAGE_MAX_SIDE, &cols, &rows);
+    T_INT(cols * 100 + rows, 112);
+    pre_grid(&c, IMAGE_MAX_SIDE, 1, &cols, &rows);
+    T_INT(cols * 100 + rows, 1201);
+    c.thumbnail = false;
+    T_INT(pre_count(&c, 1400, 700), 8);
+    c.tiling = false;
+    T_INT(pre_count(&c, 1400, 700), 1);
+}
+
+/* Tiles are the canvas cut row by row, then the thumbnail: with a box filter and whole factors all is exact. */
+static void test_layout(void)
+{
+    struct pre_cfg c = pre_default();
+    struct image im;
+    float x[5 * 3 * 2 * 2];
+    c.h = c.w = 2, c.max_tiles = 4, c.min_tiles = 4, c.resample = RESAMPLE_BOX;
+    c.mean[0] = c.mean[1] = c.mean[2] = 0;
+    c.std[0] = c.std[1] = c.std[2] = 1.0f / 255;
+    T_OK(image_new(4, 4, &im));
+    for (int i = 0; i < 16 * 3; i++) im.px[i] = (uint8_t)(i / 3 * 4 + i % 3);
+    T_INT(pre_count(&c, 4, 4), 5);
+    T_INT(pre_values(&c), 12);
+    T_OK(pre_run(&c, &im, x));
+    T_NEAR(x[0], 0, 1e-3);                                 /* tile 0, red, (0, 0) */
+    T_NEAR(x[12], 8, 1e-3);                                /* tile 1: two pixels to the right */
+    T_NEAR(x[24], 32, 1e-3);                               /* tile 2: two rows down */
+    T_NEAR(x[36 + 4 + 3], 61, 1e-3);                       /* tile 3, green, last pixel */
+    T_NEAR(x[48], (0 + 4 + 16 + 20) / 4, 1e-3);            /* thumbnail: means of 2 x 2 */
+    image_free(&im);
+}
+
+/* A picture as tall as sides may be is resized in memory that follows the result. */
+static void test_extreme(void)
+{
+    struct image im, out;
+    T_OK(image_new(1, IMAGE_MAX_SIDE, &im));
+    memset(im.px, 77, 3 * (size_t)IMAGE_MAX_SIDE);
+    for (int like = RESIZE_TORCH; like <= RESIZE_PILLOW; like++) {
+        T_OK(image_resize(&im, 64, 64, RESAMPLE_BICUBIC, (enum resize_like)like, &out));
+        T_INT(out.px[0], 77);
+        T_INT(out.px[64 * 64 * 3 - 1], 77);
+        image_free(&out);
+    }
+    T_FAIL(image_resize(&im, 0, 64, RESAMPLE_BICUBIC, RESIZE_TORCH, &out), "sides must be");
+    image_free(&im);
+}
+
+static char *put(const char *name, const char *text)
+{
+    char *path = file_join(dir, name);
+    T_OK(file_write(path, text, strlen(text)));
+    return path;
+}
+
+static void test_load_saved_by_transformers(void)
+{
+    struct pre_cfg c;
+    T_OK(pre_load(&c, "tests/golden/preprocess/preprocessor_config.json"));
+    T_INT(c.h, 24);
+    T_INT(c.w, 32);
+    T_INT(c.min_tiles, 2);
+    T_INT(c.max_tiles, 7);
+    T_INT(c.resample, RESAMPLE_BILINEAR);
+    T_INT(c.like, RESIZE_TORCH);
+    T_CHECK(c.tiling && c.thumbnail);
+    T_NEAR(c.mean[1], 0.456, 1e-7);
+    T_NEAR(c.std[2], 0.225, 1e-7);
+    T_NEAR(c.rescale, 1.0 / 255, 1e-12);
+}
+
+static void test_load_forms(void)
+{
+    struct pre_cfg c;
+    char *p = put("preprocessor_config.json", "{\"size\": {\"height\": 8, \"width\": 6}, \"crop_to_patches\": false, "
+                  "\"image_processor_type\": \"GotOcr2ImageProcessorPil\"}");
+    T_OK(pre_load(&c, p));
+    T_INT(c.w, 6);
+    T_INT(c.like, RESIZE_PILLOW);
+    T_CHECK(!c.tiling);
+    T_NEAR(c.mean[0], 0.48145466, 1e-7);                   /* GotOcr2's own default */
+    T_OK(pre_load(&c, dir));
+    T_INT(c.w, 6);
+    free(p);
+    p = put("processor_config.json", "{\"processor_class\": \"InternVLProcessor\", \"image_seq_length\": 4}");
+    T_OK(pre_load(&c, dir));                               /* nothing nested: the other file counts */
+    T_INT(c.w, 6);
+    T_FAIL(pre_load(&c, p), "no image processor in it");
+    free(p);
+    p = put("processor_config.json", "{\"processor_class\": \"InternVLProcessor\", \"image_processor\": "
+            "{\"size\": {\"height\": 10, \"width\": 12}, \"do_normalize\": false, \"do_pad\": null}}");
+    T_OK(pre_load(&c, dir));
+    T_INT(c.w, 12);
+    T_CHECK(c.tiling);                                     /* InternVLProcessor's own */
+    T_NEAR(c.std[0], 1, 0);
+    free(p);
+    T_FAIL(pre_load(&c, "/tmp/none-such.json"), "none-such");
+}
+
+static void test_load_refuses(void)
+{
+    static const struct { const char *text, *message; } bad[] = {
+        { "{\"size\": {\"shortest_edge\": 224}}", "size: height" },
+        { "{\"size\": {\"height\": 0, \"width\": 4}}", "height" },
+        { "{\"size\": {\"height\": 1000000, \"width\": 4}}", "height" },
+        { "{\"size\": 224, \"do_center_crop\": true}", "do_center_crop: true is not supported" },
+        { "{\"size\": 224, \"do_resize\": false}", "do_resize: false is not supported" },
+        { "{\"size\": 224, \"image_mean\": [1, 2]}", "image_mean: want three numbers" },
+        { "{\"size\": 224, \"image_std\": [1, 0, 1]}", "image_std" },
+        { "{\"size\": 224, \"rescale_factor\": 0}", "rescale_factor" },
+        { "{\"size\": 224, \"resample\": 9}", "resample" },
+        { "{\"size\": 224, \"resample\": 4}", "box" },
+        { "{\"size\": 224, \"min_patches\": 5, \"max_patches\": 4}", "min_patches" },
+        { "{\"size\": 224, \"max_patches\": 100000}", "max_patches" },
+        { "[1]", "want an object" },
+        { "{\"size\": 224", "bad.json" },
+    };
+    struct pre_cfg c;
+    for (int i = 0; i < countof(bad); i++) {
+        char *p = put("bad.json", bad[i].text);
+        T_FAIL(pre_load(&c, p), bad[i].message);
+        free(p);
+    }
+}
+
+static void test_save(void)
+{
+    struct pre_cfg c = pre_default(), back;
+    char *p = file_join(dir, "saved.json");
+    c.h = 32, c.w = 64, c.max_tiles = 3, c.resample = RESAMPLE_LANCZOS;
+    T_OK(pre_save(&c, p));
+    T_OK(pre_load(&back, p));
+    T_CHECK(!memcmp(&c.mean, &back.mean, sizeof c.mean) && !memcmp(&c.std, &back.std, sizeof c.std));
+    T_INT(back.h * 1000 + back.w, 32064);
+    T_INT(back.max_tiles, 3);
+    T_INT(back.resample, RESAMPLE_LANCZOS);
+    c.tiling = false;                                      /* comes back as: at most one tile */
+    T_OK(pre_save(&c, p));
+    T_OK(pre_load(&back, p));
+    T_INT(pre_count(&back, 1400, 700), 1);
+    c.tiling = true, c.thumbnail = false;
+    T_FAIL(pre_save(&c, p), "thumbnail");
+    free(p);
+}
+
+int main(void)
+{
+    if (!mkdtemp(dir)) return 1;
+    T_RUN(test_grid);
+    T_RUN(test_layout);
+    T_RUN(test_extreme);
+    T_RUN(test_load_saved_by_transformers);
+    T_RUN(test_load_forms);
+    T_RUN(test_load_refuses);
+    T_RUN(test_save);
+    dir_remove(dir);
+    return t_end();
+}
