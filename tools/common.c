@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct tool_streams {
     struct record *header;                     /* the newest provenance */
     bool fresh, pending;                       /* it began with the record read last; it is not written yet */
     bool text;
+    pthread_mutex_t lock;                      /* of the counts: reading and writing may be on two threads */
     uint64_t in, added, out;
     struct tally reject[REASONS], drop[REASONS];
     FILE *reject_file;
@@ -160,7 +162,7 @@ const val *tool_new_header(const struct tool *t) { return t->streams->fresh ? &t
 static int took(struct tool *t, int got)
 {
     if (got <= 0) return got;
-    t->streams->in++;
+    tool_count(t, 1, 0);
     look_at_header(t);
     return 1;
 }
@@ -224,26 +226,30 @@ int tool_write(struct tool *t, const struct record *r)
     struct tool_streams *s = t->streams;
     if (s->pending && !t->std.no_provenance && put_header(t, t->out)) return -1;
     s->pending = false;
-    s->out++;
+    tool_count(t, 0, 1);
     return rec_write(t->out, r);
 }
 
 FILE *tool_text(struct tool *t)
 {
+    static char buffer[256 << 10];
     rec_writer_abandon(t->out);
     t->out = NULL;
     t->streams->text = true;
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     return stdout;
 }
 
 /* ---- accounting ---- */
 
-static void count(struct tally *list, const char *reason, uint64_t n)
+static void count(struct tool_streams *s, struct tally *list, const char *reason, uint64_t n)
 {
     int i = 0;
+    pthread_mutex_lock(&s->lock);
     while (i < REASONS - 1 && list[i].reason && strcmp(list[i].reason, reason)) i++;
     if (!list[i].reason) list[i].reason = i < REASONS - 1 ? reason : "other reasons";
     list[i].n += n;
+    pthread_mutex_unlock(&s->lock);
 }
 
 static uint64_t total(const struct tally *list)
@@ -256,7 +262,7 @@ static uint64_t total(const struct tally *list)
 int tool_reject(struct tool *t, const struct record *r, const char *reason)
 {
     struct tool_streams *s = t->streams;
-    count(s->reject, reason, 1);
+    count(s, s->reject, reason, 1);
     if (!r || !s->reject_out) return 0;
     struct record *c = rec_copy(r);
     const val *meta = val_get(&c->root, "meta");
@@ -268,14 +274,20 @@ int tool_reject(struct tool *t, const struct record *r, const char *reason)
     return bad;
 }
 
-void tool_drop(struct tool *t, uint64_t n, const char *reason) { if (n) count(t->streams->drop, reason, n); }
-void tool_added(struct tool *t, uint64_t n) { t->streams->added += n; }
+void tool_drop(struct tool *t, uint64_t n, const char *reason) { if (n) count(t->streams, t->streams->drop, reason, n); }
 
-void tool_count(struct tool *t, uint64_t in, uint64_t out)
+static void move(struct tool *t, uint64_t in, uint64_t added, uint64_t out)
 {
-    t->streams->in += in;
-    t->streams->out += out;
+    struct tool_streams *s = t->streams;
+    pthread_mutex_lock(&s->lock);
+    s->in += in;
+    s->added += added;
+    s->out += out;
+    pthread_mutex_unlock(&s->lock);
 }
+
+void tool_added(struct tool *t, uint64_t n) { move(t, 0, n, 0); }
+void tool_count(struct tool *t, uint64_t in, uint64_t out) { move(t, in, 0, out); }
 
 static void show_account(struct tool *t)
 {
@@ -419,7 +431,7 @@ static void free_streams(struct tool *t)
 
 int tool_main(const char *program, const char *about, const struct command *cmds, int argc, char **argv)
 {
-    struct tool_streams streams = { .header = rec_new(), .tty = isatty(2) };
+    struct tool_streams streams = { .header = rec_new(), .tty = isatty(2), .lock = PTHREAD_MUTEX_INITIALIZER };
     struct tool t = { .program = program, .argc = argc, .argv = argv, .streams = &streams };
     t.std.threads = par_cpus();
     signal(SIGPIPE, SIG_IGN);

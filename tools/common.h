@@ -71,7 +71,8 @@ MUST_USE int tool_write(struct tool *t, const struct record *r);
  * meta.reject = reason. r may be NULL where the input could not be made into a record. */
 MUST_USE int tool_reject(struct tool *t, const struct record *r, const char *reason);
 
-/* Accounting: in + added = out + rejected + dropped, or tool_close fails. The calls above count by themselves. */
+/* Accounting: in + added = out + rejected + dropped, or tool_close fails. The calls above count by themselves.
+ * These and tool_reject's counting may come from several threads. */
 void tool_drop(struct tool *t, uint64_t n, const char *reason);    /* read, and left out on purpose: "900 not chosen" */
 void tool_added(struct tool *t, uint64_t n);                       /* written beyond one for each read */
 void tool_count(struct tool *t, uint64_t in, uint64_t out);        /* of programs that move records in other ways */

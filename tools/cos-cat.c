@@ -348,7 +348,6 @@ static int reject_item(struct cat *c, struct item *it, const char *p, size_t n)
 static int put_item(struct cat *c, const char *p, size_t n)
 {
     c->in_stream++;
-    tool_count(c->t, 0, 1);
     return c->to_json ? put_text(p, n) : rec_write_packed(c->t->out, p, n);
 }
 
@@ -382,15 +381,17 @@ static int write_batch(void *arg, void *item)
     struct cat *c = arg;
     struct batch *b = item;
     bool gather = gathers() && !c->from_memory;
+    int rejected = 0;
     int bad = b->header && !gather ? begin_stream(c, b->header) : 0;
     size_t at = 0;
     for (int i = 0; i < b->n && !bad; at = b->item[i++].out) {
         const char *p = b->out.p + at;
         size_t n = b->item[i].out - at;
-        if (b->item[i].why) bad = reject_item(c, &b->item[i], p, n);
+        if (b->item[i].why) { bad = reject_item(c, &b->item[i], p, n); rejected++; }
         else bad = gather ? keep_item(c, p, n) : put_item(c, p, n);
     }
     if (!bad && c->to_json && !gather && fflush(stdout)) bad = fail_errno("stdout");
+    if (!bad && !gather) tool_count(c->t, 0, (uint64_t)(b->n - rejected));
     drop_batch(NULL, b);
     tool_progress(c->t, "records", (double)c->index, 0, NULL);
     return bad;
