@@ -59,12 +59,24 @@ static int make_groups(struct extend *e)
             e->group[e->ngroup - 1].n++;
             continue;
         }
-        const struct kv_node *n = &e->kv->node[r->node[i]];
-        assert(r->node[i] >= 0 && r->node[i] < e->kv->nnode && n->refs > 0);
-        if (n->children) return fail("kv node %d: has children and cannot grow", r->node[i]);
+        assert(r->node[i] >= 0 && r->node[i] < e->kv->nnode && e->kv->node[r->node[i]].refs > 0);
+        if (e->kv->node[r->node[i]].children) return fail("kv node %d: has children and cannot grow", r->node[i]);
         e->group[e->ngroup++] = (struct group){ r->node[i], i, 1 };
     }
     return 0;
+}
+
+/* A node that comes in two groups has its rows apart. */
+static int check_apart(const struct extend *e)
+{
+    struct kv_node *v = e->kv->node;
+    int g, twice = -1;
+    for (g = 0; g < e->ngroup && twice < 0; g++) {
+        if (v[e->group[g].node].group >= 0) twice = e->group[g].node;
+        v[e->group[g].node].group = g;
+    }
+    while (g-- > 0) v[e->group[g].node].group = -1;
+    return twice < 0 ? 0 : fail("kv node %d: its rows are not consecutive", twice);
 }
 
 static int check_rows(const struct extend *e)
@@ -173,11 +185,9 @@ static int *ints(struct extend *e) { return arena_alloc(&e->m->host, (size_t)e->
 static int arrange(struct extend *e)
 {
     int pages = 0, nseg = 0, maxpos = 0;
-    if (make_groups(e) || check_rows(e)) return -1;
+    if (make_groups(e) || check_apart(e) || check_rows(e)) return -1;
     for (int g = 0; g < e->ngroup; g++) {
         const struct kv_node *n = &e->kv->node[e->group[g].node];
-        for (int k = 0; k < g; k++)
-            if (e->group[k].node == e->group[g].node) return fail("kv node %d: its rows are not consecutive", e->group[g].node);
         pages += kv_pages_for(n, e->group[g].n);
         maxpos = mem_max(maxpos, n->base + n->len + e->group[g].n);
     }

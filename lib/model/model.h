@@ -29,7 +29,9 @@ struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o,
 void model_free(struct model *m);
 /* config.json and model.safetensors (save: dtype of the file) into an existing folder; what transformers loads. */
 MUST_USE int model_save(const struct model *m, const char *dir, enum dtype save);
-/* More rows for the embedding and the head (never fewer): new row i is the mean of the rows mean_of[i] (ids, n[i]). */
+/* Makes room for `vocab` tokens in the embedding and the head (never fewer than there were) and sets the last `count`
+ * of them, ids [vocab - count, vocab): new token i is the mean of the tokens mean_of[i] (ids of old tokens, n[i] of them).
+ * For a fresh start of training: grown tables lose their gradients and moments. */
 MUST_USE int model_add_tokens(struct model *m, int vocab, const int *const *mean_of, const int *n, int count);
 
 const struct model_cfg *model_config(const struct model *m);
