@@ -135,9 +135,10 @@ static void note_work(const struct run *run)
 {
     struct engine_stats s = engine_stats(run->engine);
     double sec = mem_max(now() - run->start, 1e-9);
-    tool_note(run->t, "%.0f paths/s, %.0f tokens/s; prompts: %.0f tokens computed, %.0f shared; images: %.0f tiles encoded, "
-              "%.0f shared; %.1f rows a pass", (double)s.paths / sec, (double)s.tokens / sec, (double)s.prompt_rows,
-              (double)s.shared_rows, (double)s.tiles, (double)s.shared_tiles, (double)s.rows / mem_max(1.0, (double)s.rounds));
+    tool_note(run->t, "%.0f tokens in %.3f s, %.0f/s, %.1f rows a pass; prompts: %.0f tokens computed, %.0f shared; images: "
+              "%.0f tiles encoded, %.0f shared", (double)s.tokens, sec, (double)s.tokens / sec,
+              (double)s.rows / mem_max(1.0, (double)s.rounds), (double)s.prompt_rows, (double)s.shared_rows, (double)s.tiles,
+              (double)s.shared_tiles);
 }
 
 /* ---- set-up ---- */
