@@ -24,7 +24,7 @@ jq -nc --argjson n "$questions" 'range($n * 16) | {id: "q\(.)", question: "\(.) 
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 # seconds and tokens of one run: FILE N
-run() { cos-generate --model "$tmp/m" --images "$tmp" -n "$2" --max-tokens "$tokens" < "$1" 2>&1 > /d/null |
+run() { cos-generate --model "$tmp/m" --images "$tmp" -n "$2" --max-tokens "$tokens" < "$1" 2>&1 > /dev/null |
     sed -n 's/^cos-generate: \([0-9]*\) tokens in \([0-9.]*\) s.*/\2 \1/p'; }
 
 for config in "$@"; do
