@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Products, on the register tile of vec/gemm.c. A task is a block of rows times a block of columns; it packs its part of
+ * B and A piece by piece of K and carries the sums on in C (in f32 scratch when C is bf16).
+ */
+#include "ops/cpu.h"
+
+#include <assert.h>
+#include <string.h>
+#include "base/mem.h"
+
+enum {
+    KC = 256,                                  /* depth of a piece: a panel of B stays in the first cache */
+    MC = 96,                                   /* rows of A packed at a time */
+    TASK_ROWS = 480,                           /* rows a task does with one packing of B */
+    MAX_PARTS = 16                             /* pieces of K computed apart where C is small */
+};
+
+struct plan {
+    struct cpu *c;
+    const struct product *p;
+    int rows, cols;                            /* of a task */
+    int nrow, ncol;                            /* tasks along each side */
+    int parts, depth;                          /* pieces of K, each into its own f32 C at `part` */
+    float *part;
+};
+
+/* ---- one task ---- */
+
+struct task { struct plan *pl; int worker, i0, m, j0, n, k0, k; float *c; int64_t ldc; };
+
+static int panels(const struct vec_gemm *g, int n) { return (n + g->nr - 1) / g->nr; }
+
+static size_t elem(enum dtype t, int64_t i) { return (size_t)i * dtype_size(t); }
+
+static void pack_b(const struct task *t, int k0, int k, float *dst)
+{
+    const struct product *p = t->pl->p;
+    const struct vec_gemm *g = t->pl->c->v->gemm;
+    const char *b = p->b;
+    if (p->b_t) g->pack_t(dst, b + elem(p->bt, t->j0 * p->ldb + k0), p->bt, p->ldb, t->n, k);
+    else g->pack_n(dst, b + elem(p->bt, k0 * p->ldb + t->j0), p->bt, p->ldb, t->n, k);
+}
+
+/* A block of A as f32, in its own order; the row (or column) stride avoids powers of two. */
+static struct mat pack_a(const struct task *t, int i0, int m, int k0, int k, float *dst)
+{
+    const struct product *p = t->pl->p;
+    int64_t at = p->a_t ? k0 * p->lda + i0 : i0 * p->lda + k0;
+    struct mat src = { (char *)p->a + elem(p->at, at), p->at, p->a_t ? k : m, p->a_t ? m : k, p->lda };
+    struct mat to = { dst, DT_F32, src.rows, src.cols, p->a_t ? MC : KC + 16 };
+    t->pl->c->v->rows->cast(to, src);
+    return to;
+}
+
+static enum gemm_init init_of(const struct task *t, int k0)
+{
+    const struct product *p = t->pl->p;
+    if (k0 > t->k0) return GEMM_ADD;
+    if (t->pl->parts > 1) return GEMM_ZERO;
+    return p->add ? GEMM_ADD : p->bias ? GEMM_BIAS : GEMM_ZERO;
+}
+
+static void block(const struct task *t, struct mat a, int i0, int m, int k0, int k, const float *b)
+{
+    const struct product *p = t->pl->p;
+    const struct vec_gemm *g = t->pl->c->v->gemm;
+    struct gemm_tile x = { .k = k, .ars = p->a_t ? 1 : a.ld, .acs = p->a_t ? a.ld : 1, .ldc = t->ldc, .init = init_of(t, k0) };
+    for (int j = 0; j < t->n; j += g->nr) {
+        x.b = b + (int64_t)(j / g->nr) * k * g->nr;
+        x.n = mem_min(g->nr, t->n - j);
+        x.bias = p->bias ? p->bias + t->j0 + j : NULL;
+        for (int i = 0; i < m; i += g->mr) {
+            x.m = mem_min(g->mr, m - i);
+            x.a = (const float *)a.p + i * x.ars;
+            x.c = t->c + (i0 - t->i0 + i) * t->ldc + j;
+            g->tile(&x);
+        }
+    }
+}
+
+static void run_task(const struct task *t)
+{
+    struct cpu *c = t->pl->c;
+    size_t wide = (size_t)panels(c->v->gemm, t->n) * (size_t)c->v->gemm->nr;
+    float *b = cpu_scratch(c, t->worker, SCRATCH_B, wide * KC * sizeof *b);
+    float *a = cpu_scratch(c, t->worker, SCRATCH_A, (size_t)mem_max(MC * (KC + 16), KC * MC) * sizeof *a);
+    if (!a || !b) return;
+    for (int k0 = t->k0; k0 < t->k0 + t->k; k0 += KC) {
+        int k = mem_min(KC, t->k0 + t->k - k0);
+        pack_b(t, k0, k, b);
+        for (int i = t->i0; i < t->i0 + t->m; i += MC) {
+            int m = mem_min(MC, t->i0 + t->m - i);
+            block(t, pack_a(t, i, m, k0, k, a), i, m, k0, k, b);
+        }
+    }
+}
+
+/* Where the task's sums go: C itself, a part, or scratch that becomes C at the end. */
+static void product_task(void *v, int index, int worker)
+{
+    struct plan *pl = v;
+    const struct product *p = pl->p;
+    struct cpu *c = pl->c;
+    int part = index / (pl->nrow * pl->ncol), i = index / pl->ncol % pl->nrow, j = index % pl->ncol;
+    struct task t = { .pl = pl, .worker = worker, .i0 = i * pl->rows, .j0 = j * pl->cols, .k0 = part * pl->depth };
+    t.m = mem_min(pl->rows, p->m - t.i0);
+    t.n = mem_min(pl->cols, p->n - t.j0);
+    t.k = mem_min(pl->depth, p->k - t.k0);
+    if (pl->parts > 1 || p->ct == DT_F32) {
+        t.ldc = pl->parts > 1 ? p->n : p->ldc;
+        float *out = pl->parts > 1 ? pl->part + (size_t)part * (size_t)p->m * (size_t)p->n : (float *)p->c;
+        t.c = out + t.i0 * t.ldc + t.j0;
+        run_task(&t);
+        return;
+    }
+    struct mat out = { (char *)p->c + elem(p->ct, t.i0 * p->ldc + t.j0), p->ct, t.m, t.n, p->ldc };
+    t.ldc = t.n;
+    t.c = cpu_scratch(c, worker, SCRATCH_C, (size_t)t.m * (size_t)t.n * sizeof *t.c);
+    if (!t.c) return;
+    struct mat sum = mat_of(t.c, DT_F32, t.m, t.n);
+    if (p->add) c->v->rows->cast(sum, out);
+    run_task(&t);
+    c->v->rows->cast(out, sum);
+}
+
+/* ---- the plan ---- */
+
+/* Narrow blocks when there are few rows, so that all threads have some; C small against K (gradients of small weights):
+ * pieces of K. */
+static struct plan plan_of(struct cpu *c, const struct product *p)
+{
+    struct plan pl = { .c = c, .p = p, .rows = TASK_ROWS, .cols = 256, .parts = 1, .depth = p->k };
+    if (p->m <= MC) pl.cols = p->n <= 1024 ? 64 : 128;
+    if (p->a_t) { pl.rows = 192; pl.cols = 192; }
+    pl.nrow = (p->m + pl.rows - 1) / pl.rows;
+    pl.ncol = (p->n + pl.cols - 1) / pl.cols;
+    if (p->whole_k && p->ct == DT_F32 && p->add && p->ldc == p->n) {
+        int want = mem_min(MAX_PARTS, mem_min(32 / mem_max(pl.nrow * pl.ncol, 1), p->k / (2 * KC)));
+        if (want > 1) {
+            pl.depth = (p->k / want + KC) / KC * KC;
+            pl.parts = (p->k + pl.depth - 1) / pl.depth;
+        }
+    }
+    return pl;
+}
+
+static void own_product(struct cpu *c, const struct product *p)
+{
+    struct plan pl = plan_of(c, p);
+    size_t n = (size_t)p->m * (size_t)p->n;
+    if (pl.parts > 1) {
+        pl.part = cpu_scratch(c, 0, SCRATCH_OP_PRODUCT, (size_t)pl.parts * n * sizeof *pl.part);
+        if (!pl.part) return;
+    }
+    par_for(c->pool, pl.parts * pl.nrow * pl.ncol, product_task, &pl);
+    if (pl.parts > 1) cpu_sum_parts(c, p->c, pl.part, n, pl.parts);
+}
+
+void cpu_product(struct cpu *c, const struct product *p)
+{
+    if (!p->m || !p->n) return;
+    assert(p->k > 0);
+    if (c->dnnl && p->at == DT_BF16 && p->bt == DT_BF16) dnnl_product(c, p);
+    else own_product(c, p);
+}
+
+/* ---- the ops ---- */
+
+static void linear(struct ops *o, struct mat y, struct mat x, struct mat w, const float *bias)
+{
+    assert(y.rows == x.rows && y.cols == w.rows && x.cols == w.cols);
+    cpu_product(cpu_of(o), &(struct product){
+        .m = x.rows, .n = w.rows, .k = w.cols, .a = x.p, .at = x.t, .lda = x.ld,
+        .b = w.p, .bt = w.t, .ldb = w.ld, .b_t = true, .c = y.p, .ct = y.t, .ldc = y.ld, .bias = bias });
+}
+
+static void linear_dx(struct ops *o, struct mat dx, struct mat dy, struct mat w)
+{
+    assert(dx.rows == dy.rows && dy.cols == w.rows && dx.cols == w.cols);
+    cpu_product(cpu_of(o), &(struct product){
+        .m = dy.rows, .n = w.cols, .k = w.rows, .a = dy.p, .at = dy.t, .lda = dy.ld,
+        .b = w.p, .bt = w.t, .ldb = w.ld, .c = dx.p, .ct = dx.t, .ldc = dx.ld, .add = true, .whole_k = true });
+}
+
+/* db: fixed chunks of rows apart, then the chunks in order. */
+struct colsum { struct cpu *c; struct mat x; float *part; };
+
+static void colsum_task(void *v, int begin, int n, int worker)
+{
+    struct colsum *s = v;
+    (void)worker;
+    float *p = s->part + (size_t)(begin / ROWS_CHUNK) * (size_t)s->x.cols;
+    memset(p, 0, (size_t)s->x.cols * sizeof *p);
+    s->c->v->rows->colsum(p, mat_rows(s->x, begin, n));
+}
+
+static void colsum(struct cpu *c, float *out, struct mat x)
+{
+    int chunks = (x.rows + ROWS_CHUNK - 1) / ROWS_CHUNK;
+    struct colsum s = { c, x, cpu_scratch(c, 0, SCRATCH_OP_SUMS, (size_t)chunks * (size_t)x.cols * sizeof *s.part) };
+    if (!s.part) return;
+    cpu_rows(c, x.rows, ROWS_CHUNK, colsum_task, &s);
+    cpu_sum_parts(c, out, s.part, (size_t)x.cols, chunks);
+}
+
+static void linear_dw(struct ops *o, float *dw, float *db, struct mat dy, struct mat x)
+{
+    assert(dy.rows == x.rows);
+    if (!dy.rows) return;
+    if (db) colsum(cpu_of(o), db, dy);
+    if (dw) cpu_product(cpu_of(o), &(struct product){
+        .m = dy.cols, .n = x.cols, .k = dy.rows, .a = dy.p, .at = dy.t, .lda = dy.ld, .a_t = true,
+        .b = x.p, .bt = x.t, .ldb = x.ld, .c = dw, .ct = DT_F32, .ldc = x.cols, .add = true, .whole_k = true });
+}
+
+void cpu_set_products(struct ops *o)
+{
+    o->linear = linear;
+    o->linear_dx = linear_dx;
+    o->linear_dw = linear_dw;
+}

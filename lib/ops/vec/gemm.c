@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/vec/simd.h"
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * NV accumulators, NV of B, one of A */
+
+/* ---- the register tile ---- */
+
+INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const float *bias, int rows)
+{
+    vf acc[MR][NV];
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < NV; j++)
+            acc[i][j] = t->init == GEMM_ZERO ? (vf){ 0 } : vf_load((t->init == GEMM_BIAS ? bias : c + i * ldc) + j * VL);
+    const float *a = t->a, *b = t->b;
+    int64_t ars = t->ars, acs = t->acs;
+    for (int k = 0; k < t->k; k++, a += acs, b += NR) {
+        vf bv[NV];
+        for (int j = 0; j < NV; j++) bv[j] = vf_load(b + j * VL);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            vf av = vf_all(a[i * ars]);
+            for (int j = 0; j < NV; j++) acc[i][j] += av * bv[j];
+        }
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < NV; j++) vf_store(c + i * ldc + j * VL, acc[i][j]);
+}
+
+static void tile_any(const struct gemm_tile *t, float *c, int64_t ldc, const float *bias)
+{
+    switch (t->m) {
+    case 1: tile_rows(t, c, ldc, bias, 1); return;
+    case 2: tile_rows(t, c, ldc, bias, 2); return;
+    case 3: tile_rows(t, c, ldc, bias, 3); return;
+    case 4: tile_rows(t, c, ldc, bias, 4); return;
+#if defined(__AVX__)
+    case 5: tile_rows(t, c, ldc, bias, 5); return;
+    case 6: tile_rows(t, c, ldc, bias, 6); return;
+#endif
+#if defined(__AVX512F__)
+    case 7: tile_rows(t, c, ldc, bias, 7); return;
+    case 8: tile_rows(t, c, ldc, bias, 8); return;
+    case 9: tile_rows(t, c, ldc, bias, 9); return;
+    case 10: tile_rows(t, c, ldc, bias, 10); return;
+    case 11: tile_rows(t, c, ldc, bias, 11); return;
+    case 12: tile_rows(t, c, ldc, bias, 12); return;
+#endif
+    default: return;
+    }
+}
+
+static void tile(const struct gemm_tile *t)
+{
+    if (t->n == NR) { tile_any(t, t->c, t->ldc, t->bias); return; }
+    float c[MR * NR], bias[NR] = { 0 };        /* a narrow tile: through a full one */
+    size_t n = (size_t)t->n * sizeof *c;
+    memset(c, 0, sizeof c);
+    if (t->init == GEMM_BIAS) memcpy(bias, t->bias, n);
+    for (int i = 0; t->init == GEMM_ADD && i < t->m; i++) memcpy(c + i * NR, t->c + i * t->ldc, n);
+    tile_any(t, c, NR, bias);
+    for (int i = 0; i < t->m; i++) memcpy(t->c + i * t->ldc, c + i * NR, n);
+}
+
+/* ---- packing ---- */
+
+/* VL rows of 4 floats at src[i * ld] -> 4 vectors of VL lanes at dst[j * NR]. */
+INLINE void transpose4(float *dst, const float *src, int64_t ld)
+{
+#if defined(__AVX512F__)
+    __m512 r[4];
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_castps128_ps512(_mm_loadu_ps(src + i * ld));
+        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(src + (i + 4) * ld), 1);
+        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(src + (i + 8) * ld), 2);
+        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(src + (i + 12) * ld), 3);
+    }
+    __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
+    __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
+    _mm512_storeu_ps(dst, _mm512_shuffle_ps(a, c, 0x44));
+    _mm512_storeu_ps(dst + NR, _mm512_shuffle_ps(a, c, 0xee));
+    _mm512_storeu_ps(dst + 2 * NR, _mm512_shuffle_ps(b, d, 0x44));
+    _mm512_storeu_ps(dst + 3 * NR, _mm512_shuffle_ps(b, d, 0xee));
+#elif defined(__AVX__)
+    __m256 r[4];
+    for (int i = 0; i < 4; i++)
+        r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(src + i * ld)), _mm_loadu_ps(src + (i + 4) * ld), 1);
+    __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
+    __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
+    _mm256_storeu_ps(dst, _mm256_shuffle_ps(a, c, 0x44));
+    _mm256_storeu_ps(dst + NR, _mm256_shuffle_ps(a, c, 0xee));
+    _mm256_storeu_ps(dst + 2 * NR, _mm256_shuffle_ps(b, d, 0x44));
+    _mm256_storeu_ps(dst + 3 * NR, _mm256_shuffle_ps(b, d, 0xee));
+#else
+    for (int j = 0; j < 4; j++)
+        for (int i = 0; i < VL; i++) dst[j * NR + i] = src[i * ld + j];
+#endif
+}
+
+/* One panel from n <= NR rows of src[n, K]. */
+static void pack_t_panel(float *dst, const float *src, int64_t ld, int n, int k)
+{
+    int whole = n / VL * VL, k4 = k / 4 * 4;
+    if (n < NR) memset(dst, 0, (size_t)k * NR * sizeof *dst);
+    for (int i = 0; i < whole; i += VL)
+        for (int j = 0; j < k4; j += 4) transpose4(dst + j * NR + i, src + i * ld + j, ld);
+    for (int i = 0; i < n; i++)
+        for (int j = i < whole ? k4 : 0; j < k; j++) dst[j * NR + i] = src[i * ld + j];
+}
+
+static void widen(float *dst, const void *src, int64_t at, int n)
+{
+    int i = 0;
+    for (; i + VL <= n; i += VL) vf_store(dst + i, vt_load(src, DT_BF16, at + i));
+    if (i < n) vt_store_n(dst, DT_F32, i, n - i, vt_load_n(src, DT_BF16, at + i, n - i));
+}
+
+static void pack_t(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k)
+{
+    enum { STEP = 64 };                        /* bf16 goes through a small f32 block */
+    float tmp[NR * STEP];
+    for (int p = 0; p < n; p += NR, dst += (int64_t)k * NR) {
+        int w = n - p < NR ? n - p : NR;
+        if (t == DT_F32) { pack_t_panel(dst, (const float *)src + p * ld, ld, w, k); continue; }
+        for (int j = 0; j < k; j += STEP) {
+            int d = k - j < STEP ? k - j : STEP;
+            for (int i = 0; i < w; i++) widen(tmp + i * STEP, src, (p + i) * ld + j, d);
+            pack_t_panel(dst + (int64_t)j * NR, tmp, STEP, w, d);
+        }
+    }
+}
+
+INLINE void pack_n_panel(float *dst, const void *src, enum dtype t, int64_t ld, int64_t at, int w, int k)
+{
+    for (int j = 0; j < k; j++, dst += NR, at += ld)
+        for (int v = 0; v < NV; v++) {
+            int left = w - v * VL;
+            vf x = left >= VL ? vt_load(src, t, at + v * VL) : left > 0 ? vt_load_n(src, t, at + v * VL, left) : (vf){ 0 };
+            vf_store(dst + v * VL, x);
+        }
+}
+
+static void pack_n(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k)
+{
+    for (int p = 0; p < n; p += NR, dst += (int64_t)k * NR) {
+        int w = n - p < NR ? n - p : NR;
+        if (t == DT_F32) pack_n_panel(dst, src, DT_F32, ld, p, w, k);
+        else pack_n_panel(dst, src, DT_BF16, ld, p, w, k);
+    }
+}
+
+const struct vec_gemm VEC(gemm) = { MR, NR, tile, pack_t, pack_n };

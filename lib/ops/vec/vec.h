@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The inner loops of the CPU backend, one table per ISA. They work on the part of an op that one worker does alone,
+ * check nothing and allocate nothing. How an op is cut into parts never changes the bits of an element.
+ */
+#ifndef OPS_VEC_VEC_H
+#define OPS_VEC_VEC_H
+
+#include "ops/ops.h"
+
+/* ---- products ----
+ * Everything is built on one register tile: C[m, n] = init + sum over k, in order of k, of A[m, k] B[k, n], one fused
+ * multiply-add a step. An element's bits depend on its row of A and its column of B alone, so any cut into blocks, also
+ * of k when the sum is carried on from C, gives the same result.
+ * B is packed into panels of nr columns: B[k, p * nr + j] is at (p * K + k) * nr + j, with zeros behind N. */
+enum gemm_init { GEMM_ZERO, GEMM_BIAS, GEMM_ADD };        /* the sum starts from 0, bias[n], C[m, n] */
+struct gemm_tile {
+    int m, k;                                  /* rows 1 .. mr, depth */
+    const float *a; int64_t ars, acs;          /* A[i, k] at a[i * ars + k * acs] */
+    const float *b;                            /* one panel */
+    float *c; int64_t ldc; int n;              /* columns 1 .. nr */
+    enum gemm_init init;
+    const float *bias;                         /* [n] */
+};
+
+struct vec_gemm {
+    int mr, nr;
+    void (*tile)(const struct gemm_tile *t);
+    /* Panels from src[N, K] (a row is a column of B) or src[K, N]; dst holds K * (N rounded up to nr) floats. */
+    void (*pack_t)(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k);
+    void (*pack_n)(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k);
+};
+
+/* ---- rows: the ops of the same name, on some of their rows; pg, pb, ps [C] are partial sums to add to ---- */
+struct vec_rows {
+    void (*norm)(enum norm kind, struct mat y, struct mat x, const float *g, const float *b, float eps, float *stat);
+    void (*norm_bwd)(enum norm kind, struct mat dx, float *pg, float *pb, struct mat dy, struct mat x, const float *g, const float *stat);
+    void (*act)(enum act a, struct mat y, struct mat x);
+    void (*act_bwd)(enum act a, struct mat dx, struct mat dy, struct mat x);
+    void (*glu)(enum act a, struct mat y, struct mat gate, struct mat up);
+    void (*glu_bwd)(enum act a, struct mat dgate, struct mat dup, struct mat dy, struct mat gate, struct mat up);
+    void (*add)(struct mat y, struct mat x);                   /* y += x, any dtypes */
+    void (*cast)(struct mat y, struct mat x);                  /* y = x, any dtypes */
+    void (*residual)(struct mat y, struct mat x, struct mat a, const float *s);
+    void (*residual_bwd)(struct mat da, float *ps, struct mat dy, struct mat a, const float *s);
+    void (*colsum)(float *p, struct mat x);                    /* p += the sum of the rows, in order */
+    void (*rope)(struct mat x, int heads, int head_dim, const int *pos, const float *cs, bool back);
+};
+
+/* ---- softmax; the order of a sum depends on the index from s[0] alone ---- */
+struct vec_soft {
+    /* s = exp(scale * s - top) for [0, n), 0 for [n, pad); returns the sum and, with lse, top + log sum. */
+    float (*weights)(float *s, int n, int pad, float scale, float *lse);
+    /* s: p = exp(scale * s - lse); dp: scale * p * (dp - delta); both 0 for [n, pad). */
+    void  (*weights_bwd)(float *s, float *dp, int n, int pad, float scale, float lse, float delta);
+    float (*lse)(const float *s, int n);                       /* log sum exp */
+    void  (*prob)(void *p, enum dtype t, const float *s, int n, float lse, float by);   /* p = by * exp(s - lse); p may be s */
+    float (*dot)(const float *a, const float *b, int n);
+    void  (*scale)(float *a, int n, float by);
+};
+
+struct vec_optim {
+    void   (*adamw)(const struct adamw_args *a);
+    double (*sumsq)(const float *p, size_t n);
+};
+
+struct vec {
+    const char *isa;
+    const struct vec_gemm *gemm;
+    const struct vec_rows *rows;
+    const struct vec_soft *soft;
+    const struct vec_optim *optim;
+};
+
+const struct vec *vec_best(void);              /* for this processor */
+const struct vec *vec_named(const char *isa);  /* "base", "avx2", "avx512"; NULL if it cannot run here */
+
+#endif
