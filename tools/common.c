@@ -19,8 +19,9 @@ struct tool_streams {
     FILE *f;                                   /* the one being read */
     const char *name;
     uint64_t seen;                             /* headers of t->in looked at */
-    struct record *header;                     /* the newest provenance */
-    bool fresh, pending;                       /* it began with the record read last; it is not written yet */
+    struct record **header;                    /* the headers read, one for each provenance; record.stream counts from 1 */
+    uint32_t nheader, stream, wrote;           /* stream of the record read last, of the one written last */
+    bool fresh;                                /* `stream` began with the record read last */
     bool text;
     pthread_mutex_t lock;                      /* of the counts: reading and writing may be on two threads */
     uint64_t in, added, out;
@@ -144,20 +145,32 @@ static int next_reader(struct tool *t)                     /* 1, 0 behind the la
     return 1;
 }
 
+static uint32_t stream_of(struct tool_streams *s, const val *header)     /* 1..; the same for the same provenance */
+{
+    for (uint32_t i = 0; i < s->nheader; i++)
+        if (val_equal(val_get(header, "provenance"), val_get(&s->header[i]->root, "provenance"))) return i + 1;
+    s->header = mem_grow(s->header, s->nheader + 1, sizeof *s->header);
+    struct record *r = s->header[s->nheader++] = rec_new();
+    r->root = val_copy(&r->zone, header);
+    return s->nheader;
+}
+
 static void look_at_header(struct tool *t)
 {
     struct tool_streams *s = t->streams;
     s->fresh = false;
     if (rec_reader_streams(t->in) == s->seen) return;
     s->seen = rec_reader_streams(t->in);
-    const val *h = rec_reader_header(t->in);
-    if (val_equal(val_get(h, "provenance"), val_get(&s->header->root, "provenance"))) return;
-    rec_clear(s->header);
-    s->header->root = val_copy(&s->header->zone, h);
-    s->fresh = s->pending = true;
+    uint32_t old = s->stream;
+    s->stream = stream_of(s, rec_reader_header(t->in));
+    s->fresh = s->stream != old;
 }
 
-const val *tool_new_header(const struct tool *t) { return t->streams->fresh ? &t->streams->header->root : NULL; }
+const val *tool_new_header(const struct tool *t)
+{
+    const struct tool_streams *s = t->streams;
+    return s->fresh ? &s->header[s->stream - 1]->root : NULL;
+}
 
 static int took(struct tool *t, int got)
 {
@@ -171,7 +184,9 @@ int tool_read(struct tool *t, struct record *r)
 {
     int got;
     while ((got = rec_read(t->in, r)) == 0 && (got = next_reader(t)) > 0) {}
-    return took(t, got);
+    got = took(t, got);
+    r->stream = t->streams->stream;
+    return got;
 }
 
 int tool_read_packed(struct tool *t, struct buf *out, uint64_t *number)
@@ -189,10 +204,11 @@ struct rec_prov tool_provenance(const struct tool *t)
                               .argv = t->argv, .seed = t->std.seed, .has_seed = true };
 }
 
-static int put_header(struct tool *t, struct rec_writer *out)
+static int put_header(struct tool *t, struct rec_writer *out, uint32_t stream)       /* 0: no input before us */
 {
     struct rec_prov me = tool_provenance(t);
-    return rec_write_header_after(out, &t->streams->header->root, t->std.no_provenance ? NULL : &me);
+    const val *h = stream ? &t->streams->header[stream - 1]->root : NULL;
+    return rec_write_header_after(out, h, t->std.no_provenance ? NULL : &me);
 }
 
 static int open_rejects(struct tool *t)
@@ -202,14 +218,14 @@ static int open_rejects(struct tool *t)
     s->reject_file = fopen(t->std.rejects, "wb");
     if (!s->reject_file) return fail_errno("%s", t->std.rejects);
     s->reject_out = rec_writer_new(s->reject_file, t->std.rejects);
-    return put_header(t, s->reject_out);
+    return put_header(t, s->reject_out, s->stream);
 }
 
 int tool_open_out(struct tool *t)
 {
     t->out = rec_writer_new(stdout, "stdout");
-    t->streams->pending = false;
-    if (put_header(t, t->out)) return -1;
+    t->streams->wrote = t->streams->stream;
+    if (put_header(t, t->out, t->streams->stream)) return -1;
     return open_rejects(t);
 }
 
@@ -224,8 +240,10 @@ int tool_open(struct tool *t)
 int tool_write(struct tool *t, const struct record *r)
 {
     struct tool_streams *s = t->streams;
-    if (s->pending && !t->std.no_provenance && put_header(t, t->out)) return -1;
-    s->pending = false;
+    if (r->stream && r->stream != s->wrote && !t->std.no_provenance) {
+        if (put_header(t, t->out, r->stream)) return -1;
+        s->wrote = r->stream;
+    }
     tool_count(t, 0, 1);
     return rec_write(t->out, r);
 }
@@ -426,12 +444,13 @@ static void free_streams(struct tool *t)
     if (s->reject_file) fclose(s->reject_file);
     if (s->f && s->f != stdin) fclose(s->f);
     rec_reader_free(t->in);
-    rec_free(s->header);
+    for (uint32_t i = 0; i < s->nheader; i++) rec_free(s->header[i]);
+    free(s->header);
 }
 
 int tool_main(const char *program, const char *about, const struct command *cmds, int argc, char **argv)
 {
-    struct tool_streams streams = { .header = rec_new(), .tty = isatty(2), .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct tool_streams streams = { .tty = isatty(2), .lock = PTHREAD_MUTEX_INITIALIZER };
     struct tool t = { .program = program, .argc = argc, .argv = argv, .streams = &streams };
     t.std.threads = par_cpus();
     signal(SIGPIPE, SIG_IGN);

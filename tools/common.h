@@ -52,7 +52,8 @@ struct tool {
 int tool_main(const char *program, const char *about, const struct command *cmds, int argc, char **argv);
 
 /* Opens stdin -> stdout; operands, where taken, are input files in order, "-" is stdin. Reads the first header and
- * writes ours. Where streams of different provenance follow one another, tool_write starts a new stream likewise. */
+ * writes ours. Where streams of different provenance follow one another, tool_write starts a new stream likewise; it
+ * goes by record.stream, which tool_read sets. Records made afresh (0) go where the ones before them went. */
 MUST_USE int tool_open(struct tool *t);
 /* For programs whose input is not records: opens the output alone, with a provenance that starts here. */
 MUST_USE int tool_open_out(struct tool *t);
@@ -62,8 +63,8 @@ MUST_USE int tool_next_file(struct tool *t, FILE **f, const char **name);
 MUST_USE int tool_read(struct tool *t, struct record *r);                         /* 1, 0, -1 as rec_read */
 MUST_USE int tool_read_packed(struct tool *t, struct buf *out, uint64_t *number); /* as rec_read_packed */
 const char *tool_input_name(const struct tool *t);                                 /* of the file read last, for messages */
-/* The header above the record read last, if none before had its provenance; NULL otherwise. For programs that write
- * on other threads than they read; tool_write does by itself what it is for. Borrowed until the next read. */
+/* The header above the record read last, if its provenance is another than that of the record before; else NULL. For
+ * programs that move packed records; tool_write does by itself what it is for. Borrowed until tool_main ends. */
 const val *tool_new_header(const struct tool *t);
 struct rec_prov tool_provenance(const struct tool *t);                            /* this run's entry */
 MUST_USE int tool_write(struct tool *t, const struct record *r);

@@ -32,13 +32,12 @@ static const uint64_t pow10[20] = {
 
 static u128 ten_to(int k) { return k < 20 ? pow10[k] : (u128)pow10[19] * pow10[k - 19]; }
 
-/* The value f / 2^s as m / 10^k with the fewest decimals that lie well inside the interval of numbers rounding to it;
- * f is below 2^53, s <= 69, and 1e-5 <= f / 2^s < 1e15, so that f * 10^22 and all else is exact in 128 bits.
+/* x = f / 2^s as m / 10^k with the fewest decimals that lie well inside the interval of numbers rounding to it;
+ * f is below 2^53, s <= 69, and 1e-5 <= x < 1e15, so that f * 10^22 and all else is exact in 128 bits.
  * `digits` significant ones are tried first: so few that at most one such decimal lies in the interval, and cutting
  * its zeros gives the shortest. low: f is a power of two, with half the distance below. */
-static bool shortest(uint64_t f, int s, bool low, int digits, int most, uint64_t *m, int *k)
+static bool shortest(double x, uint64_t f, int s, bool low, int digits, int most, uint64_t *m, int *k)
 {
-    double x = ldexp((double)f, -s);
     int whole = 1;                                           /* digits before the point; 0, -1, ... for x < 0.1, ... */
     while (whole < 16 && x >= (double)pow10[whole]) whole++;
     for (double y = x; y < 1 && whole > -5; y *= 10) whole--;
@@ -91,7 +90,7 @@ void number_put_f64(struct buf *b, double x)
     double a = fabs(x);
     int s = 1075 - (int)(u >> 52 & 0x7ff);
     uint64_t frac = u & (((uint64_t)1 << 52) - 1);
-    if (a >= 1e-5 && a < 1e15 && shortest(frac | (uint64_t)1 << 52, s, frac == 0, 15, 17, &m, &k)) put_decimal(b, u >> 63, m, k);
+    if (a >= 1e-5 && a < 1e15 && shortest(a, frac | (uint64_t)1 << 52, s, frac == 0, 15, 17, &m, &k)) put_decimal(b, u >> 63, m, k);
     else put_printed(b, x, false);
 }
 
@@ -104,7 +103,7 @@ void number_put_f32(struct buf *b, float x)
     float a = fabsf(x);
     int s = 150 - (int)(u >> 23 & 0xff);
     uint32_t frac = u & ((1u << 23) - 1);
-    if (a >= 1e-5f && a < 8388608 && shortest(frac | 1u << 23, s, frac == 0, 6, 9, &m, &k)) put_decimal(b, u >> 31, m, k);
+    if (a >= 1e-5f && a < 8388608 && shortest((double)a, frac | 1u << 23, s, frac == 0, 6, 9, &m, &k)) put_decimal(b, u >> 31, m, k);
     else put_printed(b, (double)x, true);
 }
 
@@ -138,7 +137,7 @@ static size_t take_digits(struct scan *c, bool fraction)
     size_t from = c->i;
     for (; c->i < c->n && c->s[c->i] >= '0' && c->s[c->i] <= '9'; c->i++) {
         unsigned d = (unsigned)(c->s[c->i] - '0');
-        if (c->m > (UINT64_MAX - d) / 10) { c->cut = true; continue; }
+        if (c->m >= UINT64_MAX / 10 && (c->m > UINT64_MAX / 10 || d > UINT64_MAX % 10)) { c->cut = true; continue; }
         c->m = c->m * 10 + d;
         if (fraction) c->point++;
     }

@@ -27,7 +27,7 @@ void rec_clear(struct record *r)
 {
     msgpack_zone_clear(&r->zone);
     r->root = val_map();
-    r->number = 0;
+    r->number = r->stream = 0;
 }
 
 struct record *rec_copy(const struct record *r)
@@ -35,6 +35,7 @@ struct record *rec_copy(const struct record *r)
     struct record *c = rec_new();
     c->root = val_copy(&c->zone, &r->root);
     c->number = r->number;
+    c->stream = r->stream;
     return c;
 }
 
@@ -122,8 +123,10 @@ static int unpack(struct record *r, const void *p, size_t n, int flags)
 {
     int found;
     uint64_t number = r->number;
+    uint32_t stream = r->stream;
     rec_clear(r);
     r->number = number;
+    r->stream = stream;
     if (wire_check(p, n, flags, &found)) return -1;
     char *own = msgpack_zone_malloc(&r->zone, n);              /* the objects point into it */
     if (!own) return fail("out of memory: %zu bytes for a record", n);

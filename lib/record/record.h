@@ -37,10 +37,11 @@ struct record {
     msgpack_zone zone;                         /* owns every value below */
     val root;                                  /* a map */
     uint64_t number;                           /* 1.. in the input, counted over all streams */
+    uint32_t stream;                           /* for programs with several inputs: under whose provenance it was read; 0: none */
 };
 struct record *rec_new(void);
 void rec_free(struct record *r);
-void rec_clear(struct record *r);              /* an empty map, number 0, memory reused */
+void rec_clear(struct record *r);              /* an empty map, number and stream 0, memory reused */
 struct record *rec_copy(const struct record *r);           /* deep copy; caller frees */
 enum rec_kind rec_kind_of(const struct record *r);
 const char *rec_label(const struct record *r, char *buf, size_t n);   /* "record 17 (id chart/5)" for messages */
