@@ -16,6 +16,7 @@ enum { NPROMPT = 4, TOK_MAX = 128 };
 static const double TOL_F32 = 1e-4;
 
 static struct ops *dev;
+static double worst;                           /* relative error met in the running check */
 
 /* ---- reading the numbers ---- */
 static const struct st_tensor *get(const struct safetensors *g, const char *prefix, const char *name)
@@ -132,6 +133,7 @@ static void check(const char *what, const char *prompt, float *got, float *want,
     double d = relative(got, want, n);
     if (!(d <= tol)) printf("# %s, prompt %s: relative error %.3g, at most %.3g\n", what, prompt, d, tol);
     T_CHECK(d <= tol);
+    worst = fmax(worst, d);
     free(got);
     free(want);
 }
@@ -190,10 +192,12 @@ static void check_logits(const char *name, enum dtype t, double tol)
     struct model *m = load(name, t, 0);
     if (!m) return;
     open_golden(name, &g);
+    worst = 0;
     for (int i = 0; i < NPROMPT; i++) {
         check_packed(m, &g, prompts[i], tol);
         check_cached(m, &g, prompts[i], tol);
     }
+    printf("# %s in %s: largest relative error of the logits %.2g\n", name, t == DT_F32 ? "f32" : "bf16", worst);
     st_close(&g);
     model_free(m);
 }
@@ -312,13 +316,16 @@ static void check_weights(struct model *m, const struct safetensors *g, const ch
 {
     struct params *ps = model_params(m);
     char key[256];
+    worst = 0;
     for (int i = 0; i < ps->n; i++) {
         snprintf(key, sizeof key, "%s%s", prefix, ps->v[i].name);
         if (!st_find(g, key)) continue;
         double d = param_error(&ps->v[i], ps->v[i].master, g, prefix, 0);
         if (!(d <= 1e-4)) printf("# %s: relative error %.3g\n", ps->v[i].name, d);
         T_CHECK(d <= 1e-4);
+        worst = fmax(worst, d);
     }
+    printf("# after ten steps: largest relative error of the weights %.2g\n", worst);
 }
 
 static void check_gradients(struct model *m, struct training *t, const struct safetensors *g)
@@ -326,11 +333,14 @@ static void check_gradients(struct model *m, struct training *t, const struct sa
     struct params *ps = model_params(m);
     param_zero_grads(ps, dev);
     loss_of(m, t, true);
+    worst = 0;
     for (int i = 0; i < ps->n; i++) {          /* floor: gradients that are zero but for rounding */
         double d = param_error(&ps->v[i], ps->v[i].grad, g, "grad.", 1e-4);
         if (!(d <= 1e-4)) printf("# gradient of %s: relative error %.3g\n", ps->v[i].name, d);
         T_CHECK(d <= 1e-4);
+        worst = fmax(worst, d);
     }
+    printf("# largest relative error of the gradients %.2g\n", worst);
 }
 
 static void train_golden(bool recompute)
