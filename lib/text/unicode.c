@@ -89,6 +89,30 @@ static bool needs_work(enum text_form form, const char *s, size_t n)
     return false;
 }
 
+/* `tokenizers` normalises by the tables of Unicode 9: to it, characters that came later neither decompose, nor move, nor
+ * join. These are the later ones (up to Unicode 15) for which that makes a difference. */
+static const uint32_t later[][2] = {
+    { 0x7FD, 0x7FD }, { 0x898, 0x89F }, { 0x8CA, 0x8D3 }, { 0x9FE, 0x9FE }, { 0xC3C, 0xC3C }, { 0xD3B, 0xD3C },
+    { 0xEBA, 0xEBA }, { 0xECE, 0xECE }, { 0x1715, 0x1715 }, { 0x1ABF, 0x1ACE }, { 0x1DF6, 0x1DFA }, { 0x32FF, 0x32FF },
+    { 0xA7F2, 0xA7F4 }, { 0xA82C, 0xA82C }, { 0xAB69, 0xAB69 }, { 0x10781, 0x107BA }, { 0x10D24, 0x10D27 },
+    { 0x10EAB, 0x10EAC }, { 0x10EFD, 0x10EFF }, { 0x10F46, 0x10F50 }, { 0x10F82, 0x10F85 }, { 0x11070, 0x11070 },
+    { 0x1133B, 0x1133B }, { 0x1145E, 0x1145E }, { 0x11839, 0x1183A }, { 0x11930, 0x11930 }, { 0x11938, 0x11938 },
+    { 0x1193D, 0x1193E }, { 0x11943, 0x11943 }, { 0x119E0, 0x119E0 }, { 0x11A34, 0x11A34 }, { 0x11A47, 0x11A47 },
+    { 0x11A99, 0x11A99 }, { 0x11D42, 0x11D45 }, { 0x11D97, 0x11D97 }, { 0x11F41, 0x11F42 }, { 0x16FF0, 0x16FF1 },
+    { 0x1E030, 0x1E06D }, { 0x1E08F, 0x1E08F }, { 0x1E130, 0x1E136 }, { 0x1E2AE, 0x1E2AE }, { 0x1E2EC, 0x1E2EF },
+    { 0x1E4EC, 0x1E4EF }, { 0x1F16C, 0x1F16C }, { 0x1FBF0, 0x1FBF9 } };
+
+static bool came_later(uint32_t c)
+{
+    int lo = 0, hi = countof(later);
+    while (lo < hi) {
+        int mid = (lo + hi) / 2;
+        if (c > later[mid][1]) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo < countof(later) && c >= later[lo][0];
+}
+
 static int form_options(enum text_form form)
 {
     switch (form) {
@@ -109,16 +133,23 @@ static void add_run(struct text_map *m, size_t from, size_t at, size_t len, bool
     m->run[m->n++] = (struct text_run){ from, at, len, changed };
 }
 
-/* The next run: ASCII up to a non-ASCII character, or the last ASCII character before that with all non-ASCII behind it.
- * ASCII never joins to what stands before, so runs can be normalised one by one. */
+/* The next run, to be normalised by itself. ASCII never joins to what stands before: a run is ASCII up to the last
+ * character before something else (plain: nothing to do), or an ASCII character with all that is not ASCII behind it.
+ * Characters that came later stand alone. */
 static size_t run_len(const char *s, size_t n, bool *plain)
 {
     size_t i = 0;
+    int len;
     while (i < n && !(s[i] & 0x80)) i++;
     *plain = i == n || i > 1;
     if (i == n) return n;
     if (i > 1) return i - 1;
-    while (i < n && (s[i] & 0x80)) i++;
+    for (size_t start = i; i < n && (s[i] & 0x80); i += (size_t)len) {
+        if (!came_later(text_code(s + i, n - i, &len))) continue;
+        if (i > start || start) return i;
+        *plain = true;
+        return (size_t)len;
+    }
     return i;
 }
 
