@@ -52,7 +52,7 @@ void answer_canonical(struct slice s, struct buf *out)
         if (!isspace(c)) buf_byte(out, (char)(c < 128 ? tolower(c) : c));
         else if (!isspace((unsigned char)s.p[i - 1])) buf_byte(out, ' ');     /* s begins with no space */
     }
-    buf_need(out, 0);
+    buf_str(out, "");                          /* a NUL behind it even if it is empty */
 }
 
 static bool same_text(struct slice a, struct slice b)
