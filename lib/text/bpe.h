@@ -50,6 +50,5 @@ void bpe_work_free(struct bpe_work *w);
 
 /* Appends the ids of one word; begin[] counts from the word's first byte. */
 MUST_USE int bpe_word(const struct bpe *b, struct bpe_work *w, const char *s, size_t n, struct tok_ids *out);
-void tok_ids_add(struct tok_ids *v, uint32_t id, size_t begin);
 
 #endif

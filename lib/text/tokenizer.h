@@ -23,6 +23,7 @@ struct tokenizer;                                                   /* const fro
 struct tok_ids { uint32_t *id; uint32_t *begin; size_t n, cap; };   /* begin[i]: first byte of token i in the text; for
                                                                        characters that normalising changed, near it */
 void tok_ids_free(struct tok_ids *ids);
+void tok_ids_add(struct tok_ids *ids, uint32_t id, size_t begin);   /* one more */
 
 struct tokenizer *tok_load(const char *path);                       /* NULL + fail(); caller tok_free */
 struct tokenizer *tok_parse(const char *json, size_t n, const char *name);
