@@ -38,6 +38,8 @@ void  arena_free(struct arena *a);
 
 /* A piece of text owned by someone else; not NUL-terminated. */
 struct slice { const char *p; size_t n; };
+/* A range of indices, end excluded. */
+struct span { int begin, end; };
 
 #define countof(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define mem_min(a, b) ((a) < (b) ? (a) : (b))

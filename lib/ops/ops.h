@@ -18,11 +18,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/err.h"
+#include "base/mem.h"
 
 enum dtype { DT_F32, DT_BF16 };
 struct mat { void *p; enum dtype t; int rows, cols; int64_t ld; };
-struct span { int begin, end; };               /* end excluded */
 
 static inline size_t   dtype_size(enum dtype t) { return t == DT_F32 ? 4 : 2; }
 static inline struct mat mat_of(void *p, enum dtype t, int rows, int cols) { return (struct mat){ p, t, rows, cols, cols }; }

@@ -17,7 +17,6 @@ struct step_ids { int id[STEP_TOKENS]; };
 /* The ids of the 17 tokens. -1 + fail() naming the first that the tokenizer lacks or does not hold as a special one. */
 MUST_USE int step_ids_find(const struct tokenizer *t, struct step_ids *out);
 
-struct span { int begin, end; };               /* tokens [begin, end) */
 struct response {
     struct tok_ids ids;                        /* begin[] has no meaning here */
     struct span *step; int nstep;              /* from <|reasoning_step_start|> to behind <|reasoning_step_end|> */
