@@ -53,12 +53,11 @@ static void ask_for_rgb8(png_structp png, png_infop info)
     png_set_strip_alpha(png);
 }
 
-static int read_exif(struct reading *s)
+static void read_exif(struct reading *s)
 {
     png_uint_32 n;
     png_bytep exif;
     if (png_get_eXIf_1(s->png, s->info, &n, &exif)) *s->orient = exif_orientation(exif, n);
-    return 0;
 }
 
 static int read_png(struct reading *s)
@@ -77,7 +76,8 @@ static int read_png(struct reading *s)
     for (int i = 0; i < passes; i++)
         for (int y = 0; y < s->out->h; y++) png_read_row(s->png, s->out->px + (size_t)y * row, NULL);
     png_read_end(s->png, s->info);
-    return read_exif(s);
+    read_exif(s);
+    return 0;
 }
 
 int image_png(const uint8_t *p, size_t n, size_t max, struct image *out, int *orient)

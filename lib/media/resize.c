@@ -107,7 +107,7 @@ static int axis_make(struct axis *a, int in, int out, const struct filter *f, en
 static inline uint8_t clip8(int32_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
 
 /* One row: in [a->in][3] -> out [a->out][3]. */
-static void row_across(const struct axis *a, const uint8_t *in, uint8_t *out)
+static void row_across(const struct axis *a, const uint8_t *restrict in, uint8_t *restrict out)
 {
     const int32_t half = (int32_t)1 << (a->bits - 1);
     for (int o = 0; o < a->out; o++) {
@@ -125,34 +125,51 @@ static void row_across(const struct axis *a, const uint8_t *in, uint8_t *out)
     }
 }
 
-/* Adds input row y, already resampled across, to every output row whose window holds it. The windows move on
- * monotonously, so *from is the first output row not yet complete. Summing rows as they come needs no copy of the
- * picture at its old height, which a tall and narrow image would make as large as its author likes. */
-static void row_down(const struct axis *a, int y, const uint8_t *row, size_t n, int32_t *sum, int *from)
+/* to[i] += k * row[i]; in blocks, which compilers turn into vectors also at -O2. */
+static void add_row(int32_t *restrict to, const uint8_t *restrict row, int32_t k, size_t n)
 {
-    while (*from < a->out && a->first[*from] + a->count[*from] <= y) (*from)++;
-    for (int o = *from; o < a->out && a->first[o] <= y; o++) {
-        if (y >= a->first[o] + a->count[o]) continue;
-        int32_t k = a->k[(size_t)o * (size_t)a->width + (size_t)(y - a->first[o])];
-        int32_t *to = sum + (size_t)o * n;
-        for (size_t i = 0; i < n; i++) to[i] += row[i] * k;
-    }
+    enum { BLOCK = 16 };
+    size_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK)
+        for (size_t j = 0; j < BLOCK; j++) to[i + j] += row[i + j] * k;
+    for (; i < n; i++) to[i] += row[i] * k;
 }
 
-/* Over y; ax, if not NULL, is applied to each row of im before. */
+/* The most output rows whose windows hold one input row. */
+static int overlap(const struct axis *a)
+{
+    int most = 1;
+    for (int o = 0, end = 0; o < a->out; o++) {
+        while (end < a->out && a->first[end] < a->first[o] + a->count[o]) end++;
+        most = mem_max(most, end - o);
+    }
+    return most;
+}
+
+/* Over y; ax, if not NULL, is applied to each row of im before. Input rows are taken once, in order, and added to the
+ * sums of all output rows whose windows hold them: the windows move on monotonously, so these are few rows [from, to),
+ * kept in a ring. There is no copy of the picture at its old height, which a tall and narrow image could make as large
+ * as its author likes. */
 static int resample_down(const struct image *im, const struct axis *ax, const struct axis *ay, struct image *out)
 {
-    size_t n = (size_t)out->w * 3, stride = (size_t)im->w * 3, total = n * (size_t)out->h;
-    int32_t *sum = mem_try(total * sizeof *sum, "resampling");
+    size_t n = (size_t)out->w * 3;
+    int ring = overlap(ay), from = 0, to = 0;
+    int32_t half = (int32_t)1 << (ay->bits - 1), *sum = mem_try((size_t)ring * n * sizeof *sum, "resampling");
     uint8_t *row = mem_try(n, "resampling");
-    int from = 0, r = sum && row ? 0 : -1;
+    int r = sum && row ? 0 : -1;
     for (int y = 0; !r && y < im->h; y++) {
-        const uint8_t *in = im->px + (size_t)y * stride;
+        const uint8_t *in = im->px + (size_t)y * (size_t)im->w * 3;
         if (ax) row_across(ax, in, row);
-        row_down(ay, y, ax ? row : in, n, sum, &from);
+        while (to < ay->out && ay->first[to] <= y) to++;
+        for (int o = from; o < to; o++) {
+            int32_t *s = sum + (size_t)(o % ring) * n, i = y - ay->first[o];
+            add_row(s, ax ? row : in, ay->k[(size_t)o * (size_t)ay->width + (size_t)i], n);
+            if (i + 1 < ay->count[o]) continue;
+            for (size_t x = 0; x < n; x++) out->px[(size_t)o * n + x] = clip8((s[x] + half) >> ay->bits);
+            memset(s, 0, n * sizeof *s);
+            from = o + 1;
+        }
     }
-    int32_t half = (int32_t)1 << (ay->bits - 1);
-    for (size_t i = 0; !r && i < total; i++) out->px[i] = clip8((sum[i] + half) >> ay->bits);
     free(row);
     free(sum);
     return r;

@@ -18,8 +18,8 @@
 enum resample { RESAMPLE_LANCZOS = 1, RESAMPLE_BILINEAR = 2, RESAMPLE_BICUBIC = 3, RESAMPLE_BOX = 4 };   /* Pillow's numbers */
 enum resize_like { RESIZE_TORCH, RESIZE_PILLOW };
 
-/* A new image of w x h from im, which may be of any size image_new allows. Equal sizes: a copy. Memory: the result
- * and four bytes a value of it (with y before x: of the image at its new height), never more for a taller im. */
+/* A new image of w x h from im, which may be of any size image_new allows. Equal sizes: a copy. Memory: the
+ * result and a few of its rows (with y before x: also the image at its new height), whatever the size of im. */
 MUST_USE int image_resize(const struct image *im, int w, int h, enum resample r, enum resize_like like, struct image *out);
 
 #endif
