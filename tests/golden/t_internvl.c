@@ -334,8 +334,10 @@ static void check_gradients(struct model *m, struct training *t, const struct sa
     param_zero_grads(ps, dev);
     loss_of(m, t, true);
     worst = 0;
-    for (int i = 0; i < ps->n; i++) {          /* floor: gradients that are zero but for rounding */
-        double d = param_error(&ps->v[i], ps->v[i].grad, g, "grad.", 1e-4);
+    /* Without rotary positions softmax takes no notice of a key's bias: the gradients of the tower's two are zero, and both
+     * sides hold rounding of some 1e-8 there. All others reach 0.03, so the floor of 0.01 touches only those two. */
+    for (int i = 0; i < ps->n; i++) {
+        double d = param_error(&ps->v[i], ps->v[i].grad, g, "grad.", 0.01);
         if (!(d <= 1e-4)) printf("# gradient of %s: relative error %.3g\n", ps->v[i].name, d);
         T_CHECK(d <= 1e-4);
         worst = fmax(worst, d);
