@@ -7,7 +7,7 @@
 
 const char split_gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-enum { PATTERN_MAX = 1 << 16, MATCH_LIMIT = 50 * 1000 * 1000, HEAP_LIMIT_KIB = 256 << 10 };
+enum { PATTERN_MAX = 1 << 16, MATCH_LIMIT = 10 * 1000 * 1000, HEAP_LIMIT_KIB = 256 << 10 };
 
 /* ---- patterns ---- */
 

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tokenizer files: the ids of Hugging Face `tokenizers` (tests/golden/make_tokenizer.py), additions, learning, bad input.
+ */
+#include "text/tokenizer.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/par.h"
+#include "store/json.h"
+#include "t.h"
+#include "text/unicode.h"
+
+#define GOLDEN "tests/golden/tokenizer/"
+static const char *const names[] = { "gpt2", "qwen2", "llama3", "smollm", "o200k", "odd", "fallback" };
+
+static struct tokenizer *load(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, GOLDEN "%s.json", name);
+    struct tokenizer *t = tok_load(path);
+    if (!t) printf("# %s\n", err_msg());
+    return t;
+}
+
+static bool same_ids(const struct tok_ids *got, const json_t *want)
+{
+    bool same = got->n == json_array_size(want);
+    for (size_t i = 0; same && i < got->n; i++) same = got->id[i] == json_integer_value(json_array_get(want, i));
+    return same;
+}
+
+static int compare(const struct tokenizer *t, const json_t *texts, const json_t *lists, const json_t *others, int flags)
+{
+    int bad = 0;
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const json_t *text = json_array_get(texts, i), *want = json_array_get(lists, i);
+        struct tok_ids ids = {0};
+        if (json_is_null(want)) want = json_array_get(others, i);
+        if (tok_encode(t, json_string_value(text), json_string_length(text), flags, &ids) || !same_ids(&ids, want)) {
+            bad++;
+            printf("# text %zu \"%s\": other ids than tokenizers (%s)\n", i, json_string_value(text), err_msg());
+        }
+        for (size_t k = 1; k < ids.n; k++) bad += ids.begin[k] < ids.begin[k - 1];
+        if (ids.n) bad += ids.begin[ids.n - 1] > json_string_length(text);
+        tok_ids_free(&ids);
+    }
+    return bad;
+}
+
+static void test_golden(void)
+{
+    json_t *doc = json_file(GOLDEN "cases.json", 1 << 22);
+    T_CHECK(doc);
+    if (!doc) return;
+    const json_t *texts = json_object_get(doc, "texts");
+    T_CHECK(json_array_size(texts) > 80);
+    for (int i = 0; i < countof(names); i++) {
+        struct tokenizer *t = load(names[i]);
+        const json_t *want = json_object_get(json_object_get(doc, "tokenizers"), names[i]);
+        T_CHECK(t && want);
+        if (!t) continue;
+        T_INT(compare(t, texts, json_object_get(want, "ids"), NULL, TOK_SPECIAL), 0);
+        T_INT(compare(t, texts, json_object_get(want, "plain"), json_object_get(want, "ids"), 0), 0);
+        tok_free(t);
+    }
+    json_decref(doc);
+}
+
+/* Long words (heap) and repeated words (cache) give the ids of the pieces encoded one by one. */
+static void test_long(void)
+{
+    struct tokenizer *t = load("gpt2");
+    struct buf b = {0};
+    struct tok_ids all = {0}, one = {0};
+    for (int i = 0; i < 4000; i++) {
+        const char *word = i % 3 ? i % 7 ? " the" : " reasoning_step" : " 1234";
+        buf_str(&b, word);
+        T_OK(tok_encode(t, word, strlen(word), 0, &one));
+    }
+    T_OK(tok_encode(t, b.p, b.len, 0, &all));
+    T_INT(all.n, one.n);
+    T_CHECK(all.n == one.n && !memcmp(all.id, one.id, all.n * sizeof *all.id));
+    for (size_t i = 0, at = 0; i < all.n; i++) {
+        const char *p;
+        size_t n;
+        tok_bytes(t, all.id[i], &p, &n);
+        if (all.begin[i] != at || memcmp(b.p + at, p, n)) { T_INT(all.begin[i], at); break; }
+        at += n;
+    }
+    buf_clear(&b);
+    for (int i = 0; i < 200000; i++) buf_byte(&b, "theansweris"[i % 11]);
+    all.n = 0;
+    T_OK(tok_encode(t, b.p, b.len, 0, &all));
+    struct buf back = {0};
+    tok_decode(t, all.id, all.n, 0, &back);
+    T_CHECK(back.len == b.len && !memcmp(back.p, b.p, b.len));
+    buf_free(&b);
+    buf_free(&back);
+    tok_ids_free(&all);
+    tok_ids_free(&one);
+    tok_free(t);
+}
+
+static void test_decode(void)
+{
+    struct tokenizer *t = load("qwen2");
+    struct tok_ids ids = {0};
+    struct buf b = {0};
+    const char *text = "<|im_start|>знаки\n😀 ки<|im_end|>к+и";
+    T_OK(tok_encode(t, text, strlen(text), TOK_SPECIAL, &ids));
+    tok_decode(t, ids.id, ids.n, 0, &b);
+    T_STR(b.p, text);
+    buf_clear(&b);
+    tok_decode(t, ids.id, ids.n, TOK_SKIP_SPECIAL, &b);
+    T_STR(b.p, "зна\n😀 ");                       /* ки is a token wherever it stands, as in the reference */
+    uint32_t emoji[2] = { ids.id[ids.n - 5], 1 << 30 };
+    buf_clear(&b);
+    tok_decode(t, emoji, 2, 0, &b);
+    T_INT(text_valid(b.p, b.len), b.len);
+    T_INT(tok_id(t, "<|im_end|>"), tok_size(t) - 23);
+    T_CHECK(tok_is_special(t, (uint32_t)tok_id(t, "ки")) && !tok_is_special(t, (uint32_t)tok_id(t, "<tool_call>")));
+    T_CHECK(tok_id(t, " the") >= 0 && tok_id(t, "Ġthe") < 0 && tok_id(t, "no such") < 0);
+    size_t from, to;
+    T_INT(tok_find_special(t, "a<tool_call><img>", 17, &from, &to), tok_id(t, "<img>"));
+    T_CHECK(from == 12 && to == 17);
+    buf_free(&b);
+    tok_ids_free(&ids);
+    tok_free(t);
+}
+
+static void test_flags(void)
+{
+    struct tokenizer *t = load("qwen2");
+    struct tok_ids ids = {0};
+    const char *s = "<|im_end|><tool_call>";
+    T_OK(tok_encode(t, s, strlen(s), TOK_SPECIAL, &ids));
+    T_INT(ids.n, 2);
+    ids.n = 0;
+    T_OK(tok_encode(t, s, strlen(s), 0, &ids));
+    T_INT(ids.id[ids.n - 1], tok_id(t, "<tool_call>"));
+    for (size_t i = 0; i < ids.n; i++) T_CHECK(!tok_is_special(t, ids.id[i]));
+    ids.n = 0;
+    T_OK(tok_encode(t, s, strlen(s), TOK_NO_ADDED, &ids));
+    for (size_t i = 0; i < ids.n; i++) T_CHECK((int)ids.id[i] < tok_id(t, "<|endoftext|>"));
+    tok_ids_free(&ids);
+    tok_free(t);
+}
+
+static void test_invalid_utf8(void)
+{
+    struct tokenizer *t = load("llama3");
+    static const char bad[] = "a\xff\xe4\xb8z\xed\xa0\x80\xf0\x9f", good[] = "a\xEF\xBF\xBD\xEF\xBF\xBDz"
+        "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD";
+    struct tok_ids a = {0}, b = {0};
+    T_OK(tok_encode(t, bad, sizeof bad - 1, 0, &a));
+    T_OK(tok_encode(t, good, sizeof good - 1, 0, &b));
+    T_CHECK(a.n == b.n && !memcmp(a.id, b.id, a.n * sizeof *a.id));
+    tok_ids_free(&a);
+    tok_ids_free(&b);
+    tok_free(t);
+}
+
+static void test_origin(void)
+{
+    struct tokenizer *t = load("qwen2");
+    struct tok_ids ids = {0};
+    const char *s = "cafe\xCC\x81 <img> e\xCC\x81 end";    /* e + acute: normalised to one character of the same length - 1 */
+    T_OK(tok_encode(t, s, strlen(s), TOK_SPECIAL, &ids));
+    int img = -1;
+    for (size_t i = 0; i < ids.n; i++)
+        if ((int)ids.id[i] == tok_id(t, "<img>")) img = (int)ids.begin[i];
+    T_INT(img, 7);
+    T_CHECK(ids.begin[ids.n - 1] >= 17 && ids.begin[ids.n - 1] < strlen(s));
+    tok_ids_free(&ids);
+    tok_free(t);
+}
+
+/* ---- additions and saving ---- */
+
+static void test_add_save(void)
+{
+    char path[] = "/tmp/cos-t-text-XXXXXX";
+    int fd = mkstemp(path);
+    T_CHECK(fd >= 0);
+    if (fd >= 0) close(fd);
+    struct tokenizer *t = load("gpt2");
+    char digest[HASH_HEX];
+    int size = tok_size(t);
+    static const char *const more[] = { "<|answer_start|>", "ки", "<|endoftext|>", "a" };
+    strcpy(digest, tok_digest(t));
+    T_INT(tok_add(t, more, 4), 3);                         /* <|endoftext|> is there; "a" keeps the id it has */
+    T_INT(tok_id(t, "<|answer_start|>"), size);
+    T_INT(tok_id(t, "ки"), size + 1);
+    T_INT(tok_size(t), size + 2);
+    T_CHECK(strcmp(digest, tok_digest(t)));
+    T_OK(tok_save(t, path));
+    struct tokenizer *u = tok_load(path);
+    T_CHECK(u);
+    if (u) {
+        T_STR(tok_digest(u), tok_digest(t));
+        T_INT(tok_add(u, more, 4), 0);
+        struct tok_ids a = {0}, b = {0};
+        const char *s = "so the знаки<|answer_start|>ки the";
+        T_OK(tok_encode(t, s, strlen(s), TOK_SPECIAL, &a));
+        T_OK(tok_encode(u, s, strlen(s), TOK_SPECIAL, &b));
+        T_CHECK(a.n == b.n && !memcmp(a.id, b.id, a.n * sizeof *a.id));
+        tok_ids_free(&a);
+        tok_ids_free(&b);
+    }
+    tok_free(u);
+    tok_free(t);
+    unlink(path);
+}
+
+static void test_trainer(void)
+{
+    static const char *const text[] = { "low low low low low lower lower newest newest newest newest newest newest widest widest widest",
+        "Книга 12 12 12 the the", "aaaa" }, *const special[] = { "<|endoftext|>", "ки" };
+    char digest[HASH_HEX] = "";
+    for (int order = 0; order < 2; order++) {
+        struct tok_trainer *tr = tok_trainer_new();
+        for (int i = 0; i < 3; i++) T_OK(tok_trainer_add(tr, text[order ? 2 - i : i], strlen(text[order ? 2 - i : i])));
+        struct tokenizer *t = tok_trainer_end(tr, 256 + 16 + 2, special, 2);
+        T_CHECK(t);
+        if (!t) return;
+        T_INT(tok_size(t), 274);
+        T_INT(tok_id(t, "!"), 0);
+        T_INT(tok_id(t, "es"), 256);                       /* 10 times; so has "st", whose ids are higher */
+        T_INT(tok_id(t, "est"), 257);
+        T_INT(tok_id(t, "<|endoftext|>"), 272);
+        T_INT(tok_id(t, "ки"), 273);
+        if (order) T_STR(tok_digest(t), digest);
+        strcpy(digest, tok_digest(t));
+        struct tok_ids ids = {0};
+        T_OK(tok_encode(t, "newest", 6, 0, &ids));
+        T_CHECK(ids.n < 4);
+        tok_ids_free(&ids);
+        tok_free(t);
+    }
+    T_CHECK(!tok_trainer_end(tok_trainer_new(), 257, special, 2) && strstr(err_msg(), "want 258"));
+    struct tokenizer *t = tok_trainer_end(tok_trainer_new(), 1000, special, 2);   /* nothing to learn from */
+    T_CHECK(t && tok_size(t) == 258);
+    tok_free(t);
+}
+
+/* ---- threads ---- */
+
+struct crowd { const struct tokenizer *t; const char *text; size_t n; uint64_t sum[64]; };
+
+static void one_of_crowd(void *arg, int i, int worker)
+{
+    struct crowd *c = arg;
+    struct tok_ids ids = {0};
+    (void)worker;
+    if (!tok_encode(c->t, c->text, c->n, TOK_SPECIAL, &ids)) c->sum[i] = hash64(ids.id, ids.n * sizeof *ids.id, 0);
+    tok_ids_free(&ids);
+}
+
+static void test_threads(void)
+{
+    struct tokenizer *t = load("qwen2");
+    struct par *p = par_new(4);
+    struct buf b = {0};
+    for (int i = 0; i < 200; i++) buf_fmt(&b, "Line %d: café and <|im_end|> 中文 the the answer\n", i);
+    struct crowd c = { .t = t, .text = b.p, .n = b.len };
+    par_for(p, 64, one_of_crowd, &c);
+    for (int i = 0; i < 64; i++) T_CHECK(c.sum[i] && c.sum[i] == c.sum[0]);
+    par_free(p);
+    buf_free(&b);
+    tok_free(t);
+}
+
+/* ---- bad files ---- */
+
+#define PRE "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}"
+#define MODEL(vocab, merges) "\"model\":{\"type\":\"BPE\",\"vocab\":{" vocab "},\"merges\":[" merges "]}"
+#define DOC(parts) "{" parts "}"
+
+static void test_refused(void)
+{
+    static const struct { const char *json, *message; } bad[] = {
+        { "", "line" }, { "[]", "want an object" }, { DOC(PRE), "model" },
+        { DOC("\"model\":{\"type\":\"Unigram\"}," PRE), "Unigram is not supported" },
+        { DOC(MODEL("\"a\":-1", "") "," PRE), "id -1" },
+        { DOC(MODEL("\"a\":99999999", "") "," PRE), "must be below" },
+        { DOC(MODEL("\"a\":99999999999999999999", "") "," PRE), "line" },
+        { DOC(MODEL("\"a\":1.5", "") "," PRE), "not a whole number" },
+        { DOC(MODEL("\"a\":0,\"b\":0", "") "," PRE), "is taken" },
+        { DOC(MODEL("", "") "," PRE), "empty" },
+        { DOC(MODEL("\"a\":0,\"b\":1", "\"a b\"") "," PRE), "\"ab\" is not in the vocabulary" },
+        { DOC(MODEL("\"a\":0,\"b\":1", "\"a c\"") "," PRE), "\"c\" is not in the vocabulary" },
+        { DOC(MODEL("\"a\":0", "\"a a a\"") "," PRE), "merge 0" },
+        { DOC(MODEL("\"a\":0", "7") "," PRE), "merge 0" },
+        { DOC(MODEL("\"a\":0", "[\"a\"]") "," PRE), "merge 0" },
+        { DOC(MODEL("\"a\":0", "")), "pre_tokenizer" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Metaspace\"}"), "Metaspace is not supported" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Digits\"}"), "no ByteLevel" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(\"}}"), "pattern" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"[a&&b]\"}}"), "&&" },
+        { DOC(MODEL("\"a\":0", "") ",\"normalizer\":{\"type\":\"Lowercase\"}," PRE), "Lowercase is not supported" },
+        { DOC(MODEL("\"a\":0", "") ",\"decoder\":{\"type\":\"WordPiece\"}," PRE), "WordPiece is not supported" },
+        { DOC(MODEL("\"a\":0", "") ",\"added_tokens\":7," PRE), "added_tokens" },
+        { DOC(MODEL("\"a\":0", "") ",\"added_tokens\":[{\"id\":7,\"content\":\"<x>\"}]," PRE), "would give it 1" },
+        { DOC(MODEL("\"a\":0", "") ",\"added_tokens\":[{\"id\":1,\"content\":\"<x>\"},{\"id\":1,\"content\":\"<y>\"}]," PRE), "would give it 2" },
+        { DOC(MODEL("\"a\":0", "") ",\"added_tokens\":[{\"id\":1,\"content\":\"<x>\"},{\"id\":2,\"content\":\"<x>\"}]," PRE), "twice" },
+        { DOC(MODEL("\"a\":0", "") ",\"added_tokens\":[{\"id\":1,\"content\":\"\"}]," PRE), "0 bytes" },
+        { DOC("\"model\":{\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}," PRE), "dropout" },
+        { DOC("\"model\":{\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}," PRE), "end_of_word_suffix" },
+        { DOC("\"model\":{\"vocab\":{\"a\":0},\"merges\":[],\"unk_token\":\"<unk>\"}," PRE), "unk_token" } };
+    for (int i = 0; i < countof(bad); i++) {
+        struct tokenizer *t = tok_parse(bad[i].json, strlen(bad[i].json), "bad.json");
+        T_CHECK(!t);
+        if (!t && !strstr(err_msg(), bad[i].message)) T_STR(err_msg(), bad[i].message);
+        if (t) printf("# %s was accepted\n", bad[i].json);
+        tok_free(t);
+    }
+}
+
+static void test_encode_fails(void)
+{
+    static const char gap[] = DOC(MODEL("\"a\":0,\"b\":5", "") "," PRE);
+    static const char *const one[] = { "<x>" };
+    struct tokenizer *t = tok_parse(gap, strlen(gap), "gap.json");
+    struct tok_ids ids = {0};
+    T_CHECK(t && tok_size(t) == 6);
+    if (!t) return;
+    T_FAIL(tok_encode(t, "abc", 3, 0, &ids), "no token for byte 0x20");    /* ByteLevel puts a space in front by default */
+    T_INT(ids.n, 0);
+    T_FAIL(tok_add(t, one, 1), "gaps");
+    tok_free(t);
+    static const char slow[] = DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+        "\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(?:(?:a|aa)+)+[b-d]\"}},{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]}");
+    t = tok_parse(slow, strlen(slow), "slow.json");
+    T_CHECK(t);
+    struct buf b = {0};
+    for (int i = 0; i < 60; i++) buf_byte(&b, 'a');
+    if (t) T_FAIL(tok_encode(t, b.p, b.len, 0, &ids), "splitting text");
+    buf_free(&b);
+    tok_ids_free(&ids);
+    tok_free(t);
+}
+
+/* Every file cut anywhere or with a byte changed is read or refused, and never more. */
+static void test_damaged(void)
+{
+    struct buf b = {0};
+    T_OK(file_read(GOLDEN "fallback.json", 1 << 20, &b));
+    for (size_t n = 0; n < b.len; n += 97) {
+        char *cut = malloc(n + 1);
+        memcpy(cut, b.p, n);
+        T_CHECK(!tok_parse(cut, n, "cut"));
+        free(cut);
+    }
+    uint32_t x = 1;
+    for (int i = 0; i < 300; i++) {
+        x = x * 1664525 + 1013904223;
+        size_t at = x % b.len;
+        char old = b.p[at];
+        b.p[at] = (char)(x >> 24);
+        struct tokenizer *t = tok_parse(b.p, b.len, "damaged");
+        struct tok_ids ids = {0};
+        if (t && tok_encode(t, "the answer 42", 13, TOK_SPECIAL, &ids)) T_CHECK(err_msg()[0]);
+        tok_ids_free(&ids);
+        tok_free(t);
+        b.p[at] = old;
+    }
+    buf_free(&b);
+}
+
+int main(void)
+{
+    T_RUN(test_golden);
+    T_RUN(test_long);
+    T_RUN(test_decode);
+    T_RUN(test_flags);
+    T_RUN(test_invalid_utf8);
+    T_RUN(test_origin);
+    T_RUN(test_add_save);
+    T_RUN(test_trainer);
+    T_RUN(test_threads);
+    T_RUN(test_refused);
+    T_RUN(test_encode_fails);
+    T_RUN(test_damaged);
+    return t_end();
+}
