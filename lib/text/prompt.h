@@ -33,7 +33,7 @@ struct prompt_in {
     const int *image_tokens; int nimage;                   /* placeholders of each image */
 };
 
-/* The user's text, appended: the question, and behind it a line for each choice, "A. ..." (past 26: "27. ..."). */
+/* The user's text, appended: the question, and behind it a line for each choice, "A. ..." (more than 26: "1. ..."). */
 void prompt_question(const struct prompt_in *in, struct buf *out);
 int  prompt_images(struct slice text);                     /* how many <image> marks */
 

@@ -120,6 +120,31 @@ def make_all():
     return out
 
 
+def render(question, choices, images):
+    """What InternVL's processor makes of one user turn in transformers: no system turn, an image is <img>, n times
+    <IMG_CONTEXT>, </img>; images that the text does not place come first, each with a newline."""
+    for letter, choice in zip("ABCDEFGHIJ", choices):
+        question += f"\n{letter}. {choice}"
+    question = "<image>\n" * (len(images) - question.count("<image>")) + question if images else question
+    for n in images:
+        question = question.replace("<image>", "<img>" + "<IMG_CONTEXT>" * n + "</img>", 1)
+    return f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+
+
+PROMPTS = [("What is shown?", [], [3]), ("What is shown?", [], []), ("\n Which?", ["red", "green circle", ""], [2]), ("<image>\nHow many?", [], [4]),
+           ("Compare <image> and <image>: which?", ["1st", "2nd"], [2, 3]), ("Compare <image>", [], [1, 2]), ("An <image> tag", [], []),
+           ("Café e\u0301 中文?", ["<image>", "b"], [2])]
+
+MARK = ["<|reasoning_start|>\n", "<|reasoning_proceed|>\n", "<|reasoning_step_start|>\n<|reasoning_step_name_start|>%s<|reasoning_step_name_end|>\n"
+        "<|reasoning_step_thought_start|>%s<|reasoning_step_thought_end|>\n<|reasoning_step_reflection_start|>%s<|reasoning_step_reflection_end|>\n"
+        "<|reasoning_step_end|>", "<|reasoning_end|>\nAnswer:\n<|answer_start|>%s<|answer_end|>"]
+CHAINS = [([("Look", "Three red circles.", "Matches the image.")], "3"), ([("Read", "42.5 %\n\nand 37 %", ""), ("", " Subtract: 42.5 - 37 = 5.5 ", "ok\n"), ("Check", "Книга!", "中")], "(B) 5.5")]
+
+
+def chain_text(steps, answer, tag):
+    return MARK[0] + MARK[1].join(MARK[2] % s + tag + "\n" for s in steps) + MARK[3] % answer + tag
+
+
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "tokenizer")
     os.makedirs(folder, exist_ok=True)
@@ -134,7 +159,10 @@ def main():
         plain = [t.encode(x, add_special_tokens=False).ids for x in texts]
         ids[name] = {"ids": normal, "plain": [None if p == i else p for p, i in zip(plain, normal)]}   # None: the same
     with open(os.path.join(folder, "cases.json"), "w") as f:
-        json.dump({"texts": texts, "tokenizers": ids}, f, ensure_ascii=True, separators=(",", ":"))
+        t = Tokenizer.from_file(os.path.join(folder, "qwen2.json"))
+        prompts = [{"question": q, "choices": c, "images": i, "ids": t.encode(render(q, c, i), add_special_tokens=False).ids} for q, c, i in PROMPTS]
+        responses = [{"text": chain_text(s, a, tag), "tags": bool(tag), "ids": t.encode(chain_text(s, a, tag), add_special_tokens=False).ids} for s, a in CHAINS for tag in ("", "ки")]
+        json.dump({"texts": texts, "tokenizers": ids, "prompts": prompts, "responses": responses}, f, ensure_ascii=True, separators=(",", ":"))
 
 
 if __name__ == "__main__":
