@@ -27,17 +27,9 @@ static void add_stop(struct model_io *io, int id)
 
 static int find_stops(struct model_io *io, const struct model_cfg *c)
 {
-    io->end_of_turn = -1;
-    const char *close = io->chat->asst_close;
-    if (close && *close) {
-        struct tok_ids ids = { 0 };
-        int bad = tok_encode(io->tok, close, strlen(close), TOK_SPECIAL, &ids);
-        if (!bad && ids.n && tok_is_special(io->tok, ids.id[0])) io->end_of_turn = (int)ids.id[0];
-        tok_ids_free(&ids);
-        if (bad) return -1;
-    }
-    if (io->end_of_turn < 0 && c->neos) io->end_of_turn = c->eos[0];
-    if (io->end_of_turn >= 0) add_stop(io, io->end_of_turn);
+    io->end_of_turn = chat_end_token(io->tok, io->chat);
+    if (io->end_of_turn < 0) return -1;
+    add_stop(io, io->end_of_turn);
     for (int i = 0; i < c->neos; i++) add_stop(io, c->eos[i]);
     return 0;
 }

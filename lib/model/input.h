@@ -23,7 +23,7 @@ struct model_io {
     int tokens_per_tile;
     int max_positions;                         /* tokens of prompt and response together */
     int *stop; int nstop;                      /* token ids that end a response: eos and end of turn, ascending */
-    int end_of_turn;                           /* the token that closes a response in training: first token of asst_close; -1: none */
+    int end_of_turn;                           /* the token that closes a response in training: first token of asst_close */
     struct input_media *media;
 };
 /* dir: a checkpoint folder (config.json, tokenizer.json, preprocessor_config.json and generation_config.json when there).

@@ -31,7 +31,7 @@ static struct gen_path path_of(const char *text, bool ended, enum gen_end end)
     struct gen_path p = { .index = 3, .end = end, .n = (int)ids.n + ended };
     p.token = mem_array((size_t)p.n + 1, sizeof *p.token);
     p.logprob = mem_array((size_t)p.n + 1, sizeof *p.logprob);
-    memcpy(p.token, ids.id, ids.n * sizeof *p.token);
+    if (ids.n) memcpy(p.token, ids.id, ids.n * sizeof *p.token);
     if (ended) p.token[ids.n] = (uint32_t)end_id;
     for (int i = 0; i < p.n; i++) p.logprob[i] = -(float)i;
     tok_ids_free(&ids);
