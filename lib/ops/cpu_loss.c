@@ -4,6 +4,7 @@
 #include "ops/cpu.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 #include "base/mem.h"
 
@@ -26,14 +27,14 @@ static void logprob_task(void *v, int i, int worker)
     (void)worker;
     int t = k->row[i], V = a->w.rows;
     float *logit = mat_rows(k->logit, i, 1).p, at = logit[a->target[t]];
-    float lse = k->c->v->soft->lse(logit, V);
-    a->lp[t] = at - lse;
+    struct log_sum l = k->c->v->soft->log_sum(logit, V);
+    a->lp[t] = at - l.top - l.rest;
     if (!k->d.p) return;
     struct mat d = mat_rows(k->d, i, 1);
     float dlp = a->dlp[t];
-    k->c->v->soft->prob(d.p, d.t, logit, V, lse, -dlp);
+    k->c->v->soft->prob(d.p, d.t, logit, V, l, -dlp);
     /* d lp / d logit[target] = 1 - p, computed without the cancellation of rounding p first */
-    float one = dlp * (1 - __builtin_expf(at - lse));
+    float one = dlp * (1 - expf(a->lp[t]));
     k->c->v->rows->cast(mat_cols(d, a->target[t], 1), mat_of(&one, DT_F32, 1, 1));
 }
 

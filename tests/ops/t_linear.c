@@ -11,7 +11,7 @@ static const struct shape shapes[] = {
 };
 
 /* Tolerance in f32: rounding of a sum of up to 1100 products of values below 1. */
-static const double tol = 3e-5;
+static const double tol = 1e-4;
 
 static void one_linear(struct shape s, enum dtype t, enum dtype ty, bool bias)
 {

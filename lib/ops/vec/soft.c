@@ -57,18 +57,18 @@ static void weights_bwd(float *s, float *dp, int n, int pad, float scale, float 
     memset(dp + n, 0, (size_t)(pad - n) * sizeof *dp);
 }
 
-static float lse_of(const float *s, int n)
+static struct log_sum log_sum(const float *s, int n)
 {
     float top = top_of(s, n);
     vf sum = { 0 };
     for (int i = 0; i < n; i += VL) sum += vf_exp(part(s, i, n, -__builtin_inff()) - top);
-    return top + __builtin_logf(vf_sum(sum));
+    return (struct log_sum){ top, __builtin_logf(vf_sum(sum)) };
 }
 
-static void prob(void *p, enum dtype t, const float *s, int n, float lse, float by)
+static void prob(void *p, enum dtype t, const float *s, int n, struct log_sum l, float by)
 {
     for (int i = 0; i < n; i += VL) {
-        vf v = by * vf_exp(part(s, i, n, 0) - lse);
+        vf v = by * vf_exp(part(s, i, n, 0) - l.top - l.rest);
         if (n - i < VL) vt_store_n(p, t, i, n - i, v);
         else if (t == DT_F32) vt_store(p, DT_F32, i, v);
         else vt_store(p, DT_BF16, i, v);
@@ -87,4 +87,4 @@ static void scale(float *a, int n, float by)
     for (int i = 0; i < n; i += VL) put(a, i, n, part(a, i, n, 0) * by);
 }
 
-const struct vec_soft VEC(soft) = { weights, weights_bwd, lse_of, prob, dot, scale };
+const struct vec_soft VEC(soft) = { weights, weights_bwd, log_sum, prob, dot, scale };

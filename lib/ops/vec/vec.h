@@ -47,13 +47,15 @@ struct vec_rows {
 };
 
 /* ---- softmax; the order of a sum depends on the index from s[0] alone ---- */
+struct log_sum { float top, rest; };           /* log sum exp = top + rest; apart, so that large values lose nothing */
+
 struct vec_soft {
     /* s = exp(scale * s - top) for [0, n), 0 for [n, pad); returns the sum and, with lse, top + log sum. */
     float (*weights)(float *s, int n, int pad, float scale, float *lse);
     /* s: p = exp(scale * s - lse); dp: scale * p * (dp - delta); both 0 for [n, pad). */
     void  (*weights_bwd)(float *s, float *dp, int n, int pad, float scale, float lse, float delta);
-    float (*lse)(const float *s, int n);                       /* log sum exp */
-    void  (*prob)(void *p, enum dtype t, const float *s, int n, float lse, float by);   /* p = by * exp(s - lse); p may be s */
+    struct log_sum (*log_sum)(const float *s, int n);
+    void  (*prob)(void *p, enum dtype t, const float *s, int n, struct log_sum l, float by);   /* p = by * exp(s - l); p may be s */
     float (*dot)(const float *a, const float *b, int n);
     void  (*scale)(float *a, int n, float by);
 };
