@@ -143,12 +143,12 @@ static int check_enum(const json_t *words, const val *v, const struct place *at)
     return -1;
 }
 
-static int check_required(const json_t *keys, const val *v, const struct place *at)
+static int check_required(const json_t *keys, const val *v, bool form, const struct place *at)
 {
     if (v->type != MSGPACK_OBJECT_MAP) return 0;
     for (size_t i = 0; i < json_array_size(keys); i++) {
         const char *key = json_string_value(json_array_get(keys, i));
-        if (!val_get(v, key)) return wrong(at, "no \"%s\"", key);
+        if (!val_get(v, key) || (key[0] == '$' && !form)) return wrong(at, "no \"%s\"", key);
     }
     return 0;
 }
@@ -237,7 +237,7 @@ static int check(const struct checker *c, int file, const json_t *s, const val *
     if ((k = json_object_get(s, "type")) && check_type(k, &v, at)) return -1;
     if ((k = json_object_get(s, "enum")) && check_enum(k, &v, at)) return -1;
     if ((k = json_object_get(s, "allOf")) && check_all(c, file, k, in, at)) return -1;
-    if ((k = json_object_get(s, "required")) && check_required(k, &v, at)) return -1;
+    if ((k = json_object_get(s, "required")) && check_required(k, &v, form, at)) return -1;
     if (check_bounds(s, &v, at) || check_items(c, file, s, &v, at)) return -1;
     if (check_members(c, file, s, &v, form, at)) return -1;
     if ((k = json_object_get(s, "anyOf")) && check_any(c, file, k, in, at)) return -1;
