@@ -3,9 +3,10 @@
 # One HTML page without outside references: the accuracy table, the steps against the truth, and some paths with their
 # pictures. PATHS: scored paths (cos-score answer), better with truth labels (shapes truth).
 #   pipelines/page.sh [-t TITLE] [-n PATHS_SHOWN] [-i IMAGES] [-k 'NAME=VALUE']... PATHS.cos > report.html
-# IMAGES: the folder or tar that references point into. -k adds a fact to the top of the page. Needs cos-cat and
-# cos-eval in PATH, and jq.
+# IMAGES: the folder or tar that references point into. -k adds a fact to the top of the page. Needs jq, and
+# cos-cat and cos-eval in $BIN or in PATH.
 set -eu
+PATH=${BIN:+$BIN:}$PATH
 title='Chains of steps' shown=24 images=. facts='[]'
 while getopts t:n:i:k: o; do
     case $o in
