@@ -133,6 +133,7 @@ static struct model *new_model(struct ops *o, enum dtype t, int flags)
     m->o = o;
     m->t = t;
     m->flags = flags;
+    m->host.block = 1 << 20;                   /* the index arrays of a usual batch: no allocation inside a step */
     return m;
 }
 

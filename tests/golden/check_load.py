@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads folders that our model_save wrote in transformers: no tensor missing or unexpected, and the same logits.
 
-    python tests/golden/check_load.py DIR...      DIR: a checkpoint, and ours.safetensors with ids, pixels, logits
+    python tests/golden/check_load.py DIR...      DIR: a checkpoint, and ours.safetensors with ids, logits and perhaps pixels
 """
 import os, sys
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
 bad = 0
 for folder in sys.argv[1:]:
-    model, info = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager",
-                                                              output_loading_info=True)
+    auto = AutoModelForImageTextToText if hasattr(AutoConfig.from_pretrained(folder), "vision_config") else AutoModelForCausalLM
+    model, info = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
     ours = load_file(os.path.join(folder, "ours.safetensors"))
-    with torch.no_grad():
-        logits = model.eval()(input_ids=ours["ids"].long().view(1, -1), pixel_values=ours["pixels"]).logits[0]
+    inputs = {"input_ids": ours["ids"].long().view(1, -1)}
+    if "pixels" in ours: inputs["pixel_values"] = ours["pixels"]
+    with torch.no_grad(): logits = model.eval()(**inputs).logits[0]
     error = ((logits - ours["logits"]).abs().max() / logits.abs().max()).item()
     lost = [k for k, v in info.items() if v]
     print(f"{folder}: {type(model).__name__}, relative error {error:.3g}, loading: {lost or 'clean'}")

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "../unit/t.h"
+#include "../unit/tiny_model.h"
 #include "base/file.h"
 #include "model/model.h"
 #include "store/safetensors.h"
@@ -392,12 +393,12 @@ static void save_logits(struct model *m, struct packed *p, const char *dir)
     float *logits = logits_of(m, hidden);
     struct st_tensor v[] = {
         { .name = "ids", .t = ST_I32, .ndim = 1, .dims = { p->n } },
-        { .name = "pixels", .t = ST_F32, .ndim = 4, .dims = { p->ntile, 3, side, side } },
-        { .name = "logits", .t = ST_F32, .ndim = 2, .dims = { p->n, V } } };
+        { .name = "logits", .t = ST_F32, .ndim = 2, .dims = { p->n, V } },
+        { .name = "pixels", .t = ST_F32, .ndim = 4, .dims = { p->ntile, 3, side, side } } };
     char *path = file_join(dir, "ours.safetensors");
-    struct st_writer *w = st_create(path, v, 3);
-    T_CHECK(w && !st_write(w, p->id, (size_t)p->n * 4) &&
-            !st_write(w, p->pixels, (size_t)p->ntile * 3 * (size_t)(side * side) * 4) && !st_write(w, logits, (size_t)p->n * (size_t)V * 4));
+    struct st_writer *w = st_create(path, v, p->ntile ? 3 : 2);
+    T_CHECK(w && !st_write(w, p->id, (size_t)p->n * 4) && !st_write(w, logits, (size_t)p->n * (size_t)V * 4) &&
+            (!p->ntile || !st_write(w, p->pixels, (size_t)p->ntile * 3 * (size_t)(side * side) * 4)));
     T_OK(st_finish(w));
     free(path);
     free(logits);
@@ -433,16 +434,32 @@ static void save_trained(const char *name, bool train, const char *dir)
     model_free(m);
 }
 
+static void save_text(const char *json, const char *dir)
+{
+    struct packed p = { .n = 20, .nseq = 1, .start = { 0, 20 } };
+    struct model *m = tiny_model(json, dev, DT_F32, 0);
+    for (int i = 0; i < p.n; i++) {
+        p.id[i] = i * 7 % 53;
+        p.pos[i] = i;
+    }
+    T_OK(dir_make(dir));
+    T_OK(model_save(m, dir, DT_F32));
+    save_logits(m, &p, dir);
+    model_free(m);
+}
+
 static void test_transformers_loads_ours(void)
 {
-    char dir[] = "/tmp/t_internvl.XXXXXX", cmd[512], sub[3][64];
+    char dir[] = "/tmp/t_internvl.XXXXXX", cmd[512], sub[4][64];
     static const char *const names[] = { "qwen2", "llama", "bf16" };
     if (!mkdtemp(dir)) { T_CHECK(!"mkdtemp"); return; }
     for (int i = 0; i < 3; i++) {
         snprintf(sub[i], sizeof sub[i], "%s/%s", dir, names[i]);
         save_trained(names[i], i == 0, sub[i]);
     }
-    snprintf(cmd, sizeof cmd, "\"$COS_REF_PYTHON\" tests/golden/check_load.py %s %s %s >%s/log 2>&1", sub[0], sub[1], sub[2], dir);
+    snprintf(sub[3], sizeof sub[3], "%s/text", dir);
+    save_text(tiny_text, sub[3]);
+    snprintf(cmd, sizeof cmd, "\"$COS_REF_PYTHON\" tests/golden/check_load.py %s %s %s %s >%s/log 2>&1", sub[0], sub[1], sub[2], sub[3], dir);
     int rc = system(cmd);
     if (rc) {
         snprintf(cmd, sizeof cmd, "sed 's/^/# /' %s/log", dir);
