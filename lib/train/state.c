@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/state.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "store/json.h"
 #include "store/safetensors.h"
@@ -145,4 +149,29 @@ int state_load(const char *dir, struct params *ps, struct ops *o)
     }
     free(path);
     return bad;
+}
+
+/* ---- the lock ---- */
+
+int state_lock(const char *out)
+{
+    char *path = mem_fmt("%s.lock", out);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) fail_errno("%s", path);
+    else if (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno == EWOULDBLOCK) fail("%s: another process works on it", out);
+        else fail_errno("%s", path);
+        close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
+}
+
+void state_unlock(const char *out, int fd)
+{
+    char *path = mem_fmt("%s.lock", out);
+    unlink(path);
+    close(fd);
+    free(path);
 }

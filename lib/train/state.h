@@ -19,4 +19,9 @@ MUST_USE int training_check(const char *dir, const json_t *settings, int *step);
 MUST_USE int state_save(const char *dir, struct params *ps, struct ops *o, int step, int steps, const json_t *settings);
 MUST_USE int state_load(const char *dir, struct params *ps, struct ops *o);
 
+/* One process at a time may work on OUT: OUT.lock is locked (flock) until state_unlock, which removes it, or the end of the
+ * process. The descriptor, or -1 after fail(). */
+MUST_USE int state_lock(const char *out);
+void state_unlock(const char *out, int fd);
+
 #endif

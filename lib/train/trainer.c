@@ -20,7 +20,7 @@ struct trainer {
     struct plan_cfg plan_cfg;
     struct schedule sched;
     int epoch_steps, steps, done;
-    char *state_dir;
+    char *out, *state_dir;
     json_t *settings;
     struct loader *loader;
     struct train_log *log;
@@ -109,18 +109,19 @@ static json_t *settings_of(const struct train_job *job)
 
 /* ---- what is there already ---- */
 
-static char *state_dir_of(const char *out)
+static char *plain_dir(const char *dir)                    /* without slashes at the end; caller frees */
 {
-    size_t n = strlen(out);
-    while (n > 1 && out[n - 1] == '/') n--;
-    return mem_fmt("%.*s.state", (int)n, out);
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/') n--;
+    return mem_strn(dir, n);
 }
 
 int train_check_out(const struct train_cfg *c)
 {
     if (c->resume || c->force) return 0;
     if (file_exists(c->out)) return fail("%s exists (--resume accepts it if it is this run's result, --force replaces it)", c->out);
-    char *state = state_dir_of(c->out);
+    char *out = plain_dir(c->out), *state = mem_fmt("%s.state", out);
+    free(out);
     int r = file_exists(state) ? fail("%s holds a run that was stopped (--resume goes on with it, --force starts anew)", state) : 0;
     free(state);
     return r;
@@ -128,14 +129,13 @@ int train_check_out(const struct train_cfg *c)
 
 static int find_out(struct trainer *t)                     /* 1: complete; 0: not there; -1 */
 {
-    const struct train_cfg *c = t->c;
-    if (c->force || !file_exists(c->out)) return 0;
-    char *made = file_join(c->out, TRAINING_JSON);
+    if (t->c->force || !file_exists(t->out)) return 0;
+    char *made = file_join(t->out, TRAINING_JSON);
     bool is_ours = file_exists(made);
     free(made);
     int step;
-    if (!is_ours) return fail("%s exists, and no training made it (--force replaces it)", c->out);
-    if (training_check(c->out, t->settings, &step)) return -1;
+    if (!is_ours) return fail("%s exists, and no training made it (--force replaces it)", t->out);
+    if (training_check(t->out, t->settings, &step)) return -1;
     if (file_exists(t->state_dir) && dir_remove(t->state_dir)) return -1;      /* killed just before the end */
     return 1;
 }
@@ -168,7 +168,7 @@ static int save_state(struct trainer *t)
 {
     if (state_save(t->state_dir, t->ps, t->o, t->done, t->steps, t->settings)) return -1;
     if (!t->c->keep) return 0;
-    char *kept = mem_fmt("%s-step%d", t->c->out, t->done);
+    char *kept = mem_fmt("%s-step%d", t->out, t->done);
     int r = save_model(t, kept);
     free(kept);
     return r;
@@ -176,7 +176,7 @@ static int save_state(struct trainer *t)
 
 static int finish(struct trainer *t)
 {
-    if (save_model(t, t->c->out)) return -1;
+    if (save_model(t, t->out)) return -1;
     return file_exists(t->state_dir) ? dir_remove(t->state_dir) : 0;
 }
 
@@ -288,15 +288,26 @@ static int train(struct trainer *t)
     return bad ? -1 : finish(t);
 }
 
+static int run_locked(struct trainer *t)
+{
+    int r = prepare(t) ? -1 : find_out(t);
+    return r ? r : find_state(t) ? -1 : train(t);
+}
+
 int train_run(const struct train_job *job)
 {
     if (train_check_out(job->cfg)) return -1;
     struct trainer t = { .job = job, .c = job->cfg, .ps = model_params(job->m), .o = model_ops(job->m) };
-    t.state_dir = state_dir_of(job->cfg->out);
-    t.settings = settings_of(job);
-    int r = prepare(&t) ? -1 : find_out(&t);
-    if (r == 0) r = find_state(&t) ? -1 : train(&t);
+    t.out = plain_dir(job->cfg->out);
+    int lock = state_lock(t.out), r = -1;
+    if (lock >= 0) {
+        t.state_dir = mem_fmt("%s.state", t.out);
+        t.settings = settings_of(job);
+        r = run_locked(&t);
+        state_unlock(t.out, lock);
+    }
     json_decref(t.settings);
     free(t.state_dir);
+    free(t.out);
     return r;
 }
