@@ -109,7 +109,6 @@ void *model_alloc(struct model *m, size_t bytes, const char *what);       /* rel
 void param_put(struct model *m, struct param *p, size_t begin, size_t n, const float *x);
 void param_get(const struct model *m, const struct param *p, size_t begin, size_t n, float *x);
 void model_digest_now(struct model *m);
-struct st_tensor param_entry(const struct param *p, enum dtype t);        /* for a writer */
 
 /* ---- rope.c, vision.c ---- */
 MUST_USE int rope_reserve(struct model *m, int npos);
