@@ -58,7 +58,9 @@ $B/%.o: %.c
 
 $B/lib/record/schema_data.o: $(wildcard schemas/*.json)
 
-$(PROGS:%=$B/%): $B/%: $B/tools/%.o $B/tools/common.o $$(foreach l,$$($$*),$B/$$l.a)
+# A program is tools/cos-NAME.c, its commands in tools/NAME_*.c, and what all programs share.
+tool_objs = $B/tools/$1.o $(patsubst %.c,$B/%.o,$(wildcard tools/$(1:cos-%=%)_*.c)) $B/tools/common.o $B/tools/group.o
+$(PROGS:%=$B/%): $B/%: $$(call tool_objs,$$*) $$(foreach l,$$($$*),$B/$$l.a)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$($*),$(libs_$l)) -o $@
 
 # Unit tests and examples may use every layer.

@@ -161,7 +161,7 @@ bool answer_equal(enum answer_match how, struct slice got, struct slice gold, co
     return same_text(got, gold);
 }
 
-static bool text_of(msgpack_zone *z, const val *v, struct slice *s)
+bool answer_text(msgpack_zone *z, const val *v, struct slice *s)
 {
     int64_t i;
     double x;
@@ -173,19 +173,41 @@ static bool text_of(msgpack_zone *z, const val *v, struct slice *s)
     return val_str(&t, &s->p, &s->n);
 }
 
+enum { CHOICES_MAX = 64 };
+
+static bool named_choice(struct slice s, const val *choices, struct slice *name)
+{
+    struct slice choice[CHOICES_MAX];
+    int n = val_len(choices);
+    if (n > CHOICES_MAX) return false;
+    for (int i = 0; i < n; i++)
+        if (!val_str(val_at(choices, i), &choice[i].p, &choice[i].n)) return false;
+    int i = answer_choice(s, choice, n);
+    if (i >= 0) *name = choice[i];
+    return i >= 0;
+}
+
+void answer_key(enum answer_match how, struct slice s, const val *choices, struct buf *out)
+{
+    struct slice name;
+    double x;
+    if (how == ANSWER_CHOICE && named_choice(s, choices, &name)) answer_canonical(name, out);
+    else if ((how == ANSWER_NUMBER || how == ANSWER_RELAXED) && answer_number(s, &x)) buf_fmt(out, "%.12g", x == 0 ? 0 : x);
+    else answer_canonical(s, out);
+}
+
 const char *answer_check(struct record *r, enum answer_match how, bool *correct, bool *parsed)
 {
-    enum { CHOICES_MAX = 64 };
     struct slice gold, got, choice[CHOICES_MAX];
     const val *path = val_get(&r->root, "path"), *choices = val_get(&r->root, "choices");
     int n = val_len(choices);
     if (!path || path->type != MSGPACK_OBJECT_MAP) return "no path";
-    if (!text_of(&r->zone, val_get(&r->root, "answer"), &gold)) return "no right answer";
+    if (!answer_text(&r->zone, val_get(&r->root, "answer"), &gold)) return "no right answer";
     if (n > CHOICES_MAX) return "too many choices";
     for (int i = 0; i < n; i++)
-        if (!text_of(&r->zone, val_at(choices, i), &choice[i])) return "a choice is not text";
+        if (!answer_text(&r->zone, val_at(choices, i), &choice[i])) return "a choice is not text";
     if (how == ANSWER_CHOICE && n == 0) return "no choices";
-    *parsed = text_of(&r->zone, val_get(path, "answer"), &got);
+    *parsed = answer_text(&r->zone, val_get(path, "answer"), &got);
     *correct = *parsed && answer_equal(how, got, gold, choice, n);
     return NULL;
 }

@@ -27,6 +27,13 @@ bool answer_number(struct slice s, double *x);
 int  answer_choice(struct slice s, const struct slice *choice, int n);    /* index, or -1 */
 bool answer_equal(enum answer_match how, struct slice got, struct slice gold, const struct slice *choice, int nchoice);
 
+/* An answer's text: a string as it is, a number as text in the zone. false: neither. */
+bool answer_text(msgpack_zone *z, const val *v, struct slice *s);
+/* Appends the form in which answers of one group are the same: two answers are in one group when their keys are the same
+ * bytes. exact: the canonical form; number and relaxed: the value to 12 digits, of others the canonical form; choice:
+ * the canonical form of the record's choice that is named, of others their own. Empty: nothing that could be counted. */
+void answer_key(enum answer_match how, struct slice s, const val *choices, struct buf *out);
+
 /* The record's path.answer against its answer (and choices). Answers stored as numbers are compared as their text.
  * NULL with the results set (parsed: the path has an answer; without one it is not correct); or why the record cannot be
  * scored, a static string: "no path", "no right answer", ... */

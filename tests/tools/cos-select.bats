@@ -101,7 +101,7 @@ EOF
     cos-select filter -h | grep -q -e --where
     cos-select --version | grep -q '^cos-select '
     fails_with 2 "want a command (try cos-select -h)" cos-select
-    fails_with 2 "no command 'best'" cos-select best
+    fails_with 2 "no command 'worst'" cos-select worst
     fails_with 2 "within 1 and" cos-select top -n 0 a
     fails_with 2 "want --where or --has (try cos-select filter -h)" cos-select filter a
     fails_with 2 "'path.end' is not KEY=VALUE" cos-select filter -w path.end a
