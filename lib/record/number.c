@@ -9,12 +9,24 @@
 
 typedef unsigned __int128 u128;
 
+static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+                            "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/* Writes x so that it ends before `end`, at least `least` digits; returns its first character. */
+static char *digits_before(char *end, uint64_t x, int least)
+{
+    char *p = end;
+    for (; x >= 100; x /= 100) memcpy(p -= 2, pairs + 2 * (x % 100), 2);
+    if (x >= 10) memcpy(p -= 2, pairs + 2 * x, 2);
+    else if (x || least) *--p = (char)('0' + x);
+    while (end - p < least) *--p = '0';
+    return p;
+}
+
 void number_put_u64(struct buf *b, uint64_t x)
 {
-    char s[20];
-    int i = 20;
-    do s[--i] = (char)('0' + x % 10); while (x /= 10);
-    buf_add(b, s + i, (size_t)(20 - i));
+    char s[20], *p = digits_before(s + sizeof s, x, 1);
+    buf_add(b, p, (size_t)(s + sizeof s - p));
 }
 
 void number_put_i64(struct buf *b, int64_t x)
@@ -56,16 +68,15 @@ static bool shortest(double x, uint64_t f, int s, bool low, int digits, int most
     return false;
 }
 
-static void put_decimal(struct buf *b, bool negative, uint64_t m, int k)
+static void put_decimal(struct buf *b, bool negative, uint64_t m, int k)      /* m / 10^k, k at most 22 */
 {
-    char s[48];
-    int i = (int)sizeof s;
-    if (k == 0) s[--i] = '0';
-    for (int j = 0; j < k; j++, m /= 10) s[--i] = (char)('0' + m % 10);
-    s[--i] = '.';
-    do s[--i] = (char)('0' + m % 10); while (m /= 10);
-    if (negative) s[--i] = '-';
-    buf_add(b, s + i, sizeof s - (size_t)i);
+    char s[48], *end = s + sizeof s, *p;
+    uint64_t whole = k < 20 ? m / pow10[k] : 0;
+    p = digits_before(end, k < 20 ? m % pow10[k] : m, k ? k : 1);
+    *--p = '.';
+    p = digits_before(p, whole, 1);
+    if (negative) *--p = '-';
+    buf_add(b, p, (size_t)(end - p));
 }
 
 /* Any finite number, slowly. Every decimal of 15 (float: 6) digits is told apart, but among the subnormal ones. */
@@ -134,14 +145,18 @@ struct scan { const char *s; size_t i, n; uint64_t m; long point; bool cut; };  
 
 static size_t take_digits(struct scan *c, bool fraction)
 {
-    size_t from = c->i;
-    for (; c->i < c->n && c->s[c->i] >= '0' && c->s[c->i] <= '9'; c->i++) {
-        unsigned d = (unsigned)(c->s[c->i] - '0');
-        if (c->m >= UINT64_MAX / 10 && (c->m > UINT64_MAX / 10 || d > UINT64_MAX % 10)) { c->cut = true; continue; }
-        c->m = c->m * 10 + d;
-        if (fraction) c->point++;
+    const char *s = c->s;
+    size_t from = c->i, i = from, n = c->n;
+    uint64_t m = c->m;
+    for (; i < n && (uint8_t)(s[i] - '0') <= 9; i++) {
+        unsigned d = (uint8_t)(s[i] - '0');
+        if (m >= UINT64_MAX / 10 && (m > UINT64_MAX / 10 || d > UINT64_MAX % 10)) { c->cut = true; continue; }
+        m = m * 10 + d;
+        c->point += fraction;
     }
-    return c->i - from;
+    c->m = m;
+    c->i = i;
+    return i - from;
 }
 
 static bool take_exponent(struct scan *c, long *e)
