@@ -306,11 +306,12 @@ void chain_write(const struct chain *c, int flags, struct buf *out)
 bool answer_find(const char *text, size_t n, struct slice *answer)
 {
     const char *open = step_tokens[TOK_ANSWER_START].text, *close = step_tokens[TOK_ANSWER_END].text;
-    const char *b = memmem(text, n, open, strlen(open));
-    if (!b) return false;
+    const char *b = memmem(text, n, open, strlen(open)), *e;
+    if (!b || !memmem(text, n, close, strlen(close))) return false;
     b += strlen(open);
-    const char *e = memmem(b, n - (size_t)(b - text), close, strlen(close));
-    if (!e) return false;
-    *answer = slice_trim((struct slice){ b, (size_t)(e - b) });
+    struct slice s = { b, n - (size_t)(b - text) };
+    if ((e = memmem(s.p, s.n, open, strlen(open)))) s.n = (size_t)(e - s.p);
+    if ((e = memmem(s.p, s.n, close, strlen(close)))) s.n = (size_t)(e - s.p);
+    *answer = slice_trim(s);
     return true;
 }

@@ -69,8 +69,8 @@ enum {
 /* A chain without steps is written as its answer alone, between the answer's markers: a direct answer. */
 void chain_write(const struct chain *c, int flags, struct buf *out);
 
-/* The answer of a response in CoS form, benchmarks' rule: between the first <|answer_start|> and the next
- * <|answer_end|>, trimmed. false when a marker is missing. */
+/* The answer of a response in CoS form, by the rule of the reference's evaluators: both markers are somewhere; what stands
+ * behind the first <|answer_start|>, up to the next <|answer_start|> or <|answer_end|>, trimmed. false without a marker. */
 bool answer_find(const char *text, size_t n, struct slice *answer);
 
 struct slice slice_trim(struct slice s);       /* without ASCII white space at both ends */

@@ -158,7 +158,9 @@ static void test_answer_find(void)
     struct slice s;
     const char *t = "x <|answer_start|> (A) <|answer_end|> <|answer_start|>B<|answer_end|>";
     T_CHECK(answer_find(t, strlen(t), &s) && same(s, "(A)"));
-    T_CHECK(!answer_find("<|answer_end|><|answer_start|>B", 31, &s));
+    T_CHECK(answer_find("<|answer_end|>z<|answer_start|> D ", 34, &s) && same(s, "D"));
+    T_CHECK(!answer_find("<|answer_start|>B", 17, &s) && !answer_find("B<|answer_end|>", 15, &s));
+    T_CHECK(answer_find("<|answer_start|><|answer_end|>", 30, &s) && same(s, ""));
 }
 
 static void test_table(void)

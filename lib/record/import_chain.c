@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The forms: where question, reply, steps, labels and scores stand in a row, and how they become paths. */
+#include <stdlib.h>
+#include <string.h>
+#include "record/import_priv.h"
+#include "record/path.h"
+#include "text/freeform.h"
+#include "text/response.h"
+
+/* ---- conversations ---- */
+
+struct talk { struct slice question, reply, last; bool has_question, has_reply; };
+
+static bool turn_text(const val *turn, struct slice *s)
+{
+    return import_text(turn, s) || import_text(val_get(turn, "value"), s) || import_text(val_get(turn, "content"), s);
+}
+
+static bool turn_is(const val *turn, const char *a, const char *b)
+{
+    const val *who = val_get(turn, "from") ? val_get(turn, "from") : val_get(turn, "role");
+    return val_is_str(who, a) || val_is_str(who, b);
+}
+
+/* The first question and its reply; turns behind them and system texts go into meta. A list of plain strings is
+ * question, reply, question, reply, ...; its last reply may state the answer. */
+static int read_turns(struct import_job *j, const val *turns, struct talk *k)
+{
+    msgpack_zone *z = &j->out->zone;
+    val rest = val_array(z, 0);
+    for (int i = 0; i < val_len(turns); i++) {
+        const val *t = val_at(turns, i);
+        struct slice s;
+        bool plain = import_text(t, &s);
+        if (!turn_text(t, &s)) return import_reject(j, "malformed conversation");
+        bool human = plain ? i % 2 == 0 : turn_is(t, "human", "user");
+        bool machine = plain ? i % 2 : turn_is(t, "gpt", "assistant");
+        if (!plain && turn_is(t, "system", "system")) import_put_meta(j, "system", import_text_val(j, s));
+        else if (human && !k->has_question) k->question = s, k->has_question = true;
+        else if (machine && k->has_question && !k->has_reply) k->reply = s, k->has_reply = true;
+        else if (human || machine) {
+            val_push(z, &rest, val_copy(z, t));
+            if (machine) k->last = s;
+        } else return import_reject(j, "malformed conversation");
+    }
+    if (val_len(&rest)) import_put_meta(j, "turns", rest);
+    return 0;
+}
+
+static int read_talk(struct import_job *j, struct talk *k)
+{
+    static const char *const talks[] = { "conversations", "messages", NULL };
+    static const char *const replies[] = { "text", "response", "output", "prediction", "solution", NULL };
+    const val *turns = import_use_first(j, talks);
+    *k = (struct talk){0};
+    if (turns && (turns->type != MSGPACK_OBJECT_ARRAY || read_turns(j, turns, k))) return import_reject(j, "malformed conversation");
+    struct slice s;
+    if (import_text(import_use(j, "question"), &s) && !k->has_question) k->question = s, k->has_question = true;
+    if (!k->has_reply && import_text(import_use_first(j, replies), &s)) k->reply = s, k->has_reply = true;
+    if (!k->has_question) return import_reject(j, "no question");
+    if (import_question(j, k->question)) return -1;
+    return k->has_reply ? 0 : import_reject(j, "no reply");
+}
+
+/* ---- chains ---- */
+
+static void keep_reply(struct import_job *j, struct slice s) { import_put_meta(j, "reply", import_text_val(j, s)); }
+
+static int parse_chain(struct import_job *j, struct slice s, struct chain *c)
+{
+    bool strict;
+    const char *why;
+    if (chain_parse(s.p, s.n, &j->a, c, &strict, &why)) return import_reject(j, why);
+    return strict || j->cfg->lenient ? 0 : import_reject(j, "white space differs from the format");
+}
+
+/* A chain made of parts must be one that is read again as the same: no marker within its texts. */
+static int check_chain(struct import_job *j, const struct chain *c)
+{
+    struct buf b = {0};
+    struct chain back;
+    bool strict = false;
+    const char *why = NULL;
+    chain_write(c, 0, &b);
+    if (!chain_parse(b.p, b.len, &j->a, &back, &strict, &why) && (!strict || back.nstep != c->nstep)) why = "a marker within a step";
+    if (why && strcmp(why, "no thought") && strcmp(why, "no answer") && strcmp(why, "no step")) why = "a marker within a step";
+    buf_free(&b);
+    return why ? import_reject(j, why) : 0;
+}
+
+static int add_tokens(struct import_job *j, const struct chain *c, val *path)
+{
+    struct response r = {0};
+    msgpack_zone *z = &j->out->zone;
+    if (!j->cfg->tok) return 0;
+    int bad = response_encode(j->cfg->tok, c, 0, &r);
+    val *steps = val_get(path, "steps");
+    for (int i = 0; !bad && i < r.nstep; i++) {
+        val span = val_array(z, 2);
+        *val_at(&span, 0) = val_of_i64(r.step[i].begin);
+        *val_at(&span, 1) = val_of_i64(r.step[i].end);
+        val_set(z, val_at(steps, i), "span", span);
+    }
+    if (!bad) {
+        val_set(z, path, "tokens", val_of_u32s(z, r.ids.id, r.ids.n));
+        val_set(z, path, "tokenizer", val_of_cstr(z, tok_digest(j->cfg->tok)));
+    }
+    response_free(&r);
+    return bad ? import_reject(j, "the tokenizer cannot encode it") : 0;
+}
+
+static int make_path(struct import_job *j, const struct chain *c, val *path)
+{
+    *path = path_from_chain(&j->out->zone, c);
+    return add_tokens(j, c, path);
+}
+
+static int put_path(struct import_job *j, const struct chain *c, val *path)
+{
+    if (make_path(j, c, path)) return -1;
+    import_put(j, "path", *path);
+    return 0;
+}
+
+/* ---- labels and scores ---- */
+
+enum { LABEL_NONE = -1, LABEL_BAD, LABEL_GOOD, LABEL_NEUTRAL };
+
+static void add_label(struct import_job *j, val *where, const char *key, int label)
+{
+    msgpack_zone *z = &j->out->zone;
+    if (label == LABEL_NONE) return;
+    val one = val_map(), list = val_array(z, 0);
+    val_set(z, &one, "by", val_of_cstr(z, "prm-json"));
+    val_set(z, &one, "value", label == LABEL_NEUTRAL ? val_of_f64(0.5) : val_of_i64(label == LABEL_GOOD));
+    val_push(z, &list, one);
+    val_set(z, where, key, list);
+}
+
+static int label_of_tag(enum step_token t) { return t == TOK_GOOD ? LABEL_GOOD : t == TOK_BAD ? LABEL_BAD : LABEL_NEUTRAL; }
+
+static bool has_labels(const struct chain *c)
+{
+    bool any = c->answer_tag == TOK_GOOD || c->answer_tag == TOK_BAD;
+    for (int i = 0; i < c->nstep; i++) any |= c->step[i].tag == TOK_GOOD || c->step[i].tag == TOK_BAD;
+    return any;
+}
+
+static void labels_from_tags(struct import_job *j, const struct chain *c, val *path)
+{
+    val *steps = val_get(path, "steps");
+    for (int i = 0; i < c->nstep; i++) add_label(j, val_at(steps, i), "labels", label_of_tag(c->step[i].tag));
+    add_label(j, path, "answer_labels", label_of_tag(c->answer_tag));
+}
+
+static int read_label(const val *v)
+{
+    static const struct { const char *text; int label; } known[] = { { "+", LABEL_GOOD }, { "-", LABEL_BAD },
+        { "к+и", LABEL_GOOD }, { "к-и", LABEL_BAD }, { "ки", LABEL_NEUTRAL }, { "good", LABEL_GOOD }, { "bad", LABEL_BAD },
+        { "neutral", LABEL_NEUTRAL }, { "Good", LABEL_GOOD }, { "Bad", LABEL_BAD }, { "Neutral", LABEL_NEUTRAL } };
+    bool b;
+    double x;
+    if (val_bool(v, &b)) return b ? LABEL_GOOD : LABEL_BAD;
+    if (val_f64(v, &x)) return x == 1 ? LABEL_GOOD : x == 0 ? LABEL_BAD : x == 0.5 ? LABEL_NEUTRAL : LABEL_NONE;
+    for (int i = 0; i < countof(known); i++)
+        if (val_is_str(v, known[i].text)) return known[i].label;
+    return LABEL_NONE;
+}
+
+/* "labels": one for each step, and one more for the answer or none. */
+static int labels_from_list(struct import_job *j, const val *list, const struct chain *c, val *path)
+{
+    int n = val_len(list);
+    val *steps = val_get(path, "steps");
+    if (n != c->nstep && n != c->nstep + 1) return import_reject(j, "label count differs");
+    for (int i = 0; i < n; i++) {
+        int label = read_label(val_at(list, i));
+        if (label == LABEL_NONE) return import_reject(j, "malformed label");
+        if (i < c->nstep) add_label(j, val_at(steps, i), "labels", label);
+        else add_label(j, path, "answer_labels", label);
+    }
+    return 0;
+}
+
+static int import_scores(struct import_job *j, const struct chain *c, val *path)
+{
+    const val *scores = import_use(j, "step_scores"), *answer = import_use(j, "answer_score");
+    val *steps = val_get(path, "steps");
+    double x;
+    if (scores && val_len(scores) != c->nstep) return import_reject(j, "score count differs");
+    for (int i = 0; scores && i < c->nstep; i++) {
+        if (!val_f64(val_at(scores, i), &x)) return import_reject(j, "malformed score");
+        val_set(&j->out->zone, val_at(steps, i), "score", val_of_f64(x));
+    }
+    if (!answer) return 0;
+    if (!val_f64(answer, &x)) return import_reject(j, "malformed score");
+    val_set(&j->out->zone, path, "answer_score", val_of_f64(x));
+    return 0;
+}
+
+/* ---- the forms ---- */
+
+static int form_cos(struct import_job *j)
+{
+    struct talk k;
+    struct chain c;
+    val path;
+    if (read_talk(j, &k)) return -1;
+    if (!parse_chain(j, k.reply, &c)) return put_path(j, &c, &path);
+    keep_reply(j, k.reply);
+    return -1;
+}
+
+static int form_llava(struct import_job *j)
+{
+    struct talk k;
+    struct chain c;
+    val path;
+    enum step_token marker;
+    if (read_talk(j, &k)) return -1;
+    marker_find(k.reply.p, k.reply.n, &marker);
+    if (marker == STEP_TOKENS) {
+        if (import_blank(k.reply)) return import_reject(j, "no reply");
+        if (!val_get(&j->out->root, "answer")) import_put(j, "answer", import_text_val(j, slice_trim(k.reply)));
+        else keep_reply(j, k.reply);
+        return 0;
+    }
+    if (!parse_chain(j, k.reply, &c)) return put_path(j, &c, &path);
+    keep_reply(j, k.reply);
+    return -1;
+}
+
+static int raw_field(struct import_job *j, const val *step, const char *key, const char *missing, struct slice *s)
+{
+    *s = (struct slice){ "", 0 };
+    const val *v = val_get(step, key);
+    if (import_text(v, s)) return 0;
+    if (v && v->type != MSGPACK_OBJECT_NIL) return import_reject(j, "malformed step");
+    return j->cfg->lenient ? 0 : import_reject(j, missing);
+}
+
+static int form_raw(struct import_job *j)
+{
+    static const char *const answers[] = { "extract_answer", "predicted_answer", NULL };
+    struct slice q;
+    struct chain c = {0};
+    val path;
+    int64_t n;
+    if (!import_text(import_use(j, "question"), &q)) return import_reject(j, "no question");
+    if (import_question(j, q)) return -1;
+    const val *steps = import_use(j, "reasoning"), *count = import_use(j, "reason_step_num");
+    if (!steps || steps->type != MSGPACK_OBJECT_ARRAY || !val_len(steps)) return import_reject(j, "no step");
+    c.nstep = val_len(steps);
+    if (count && (!val_i64(count, &n) || n != c.nstep)) return import_reject(j, "step count differs");
+    c.step = arena_alloc(&j->a, (size_t)c.nstep * sizeof *c.step);
+    for (int i = 0; i < c.nstep; i++)
+        if (raw_field(j, val_at(steps, i), "step_name", "no step name", &c.step[i].name)
+            || raw_field(j, val_at(steps, i), "step_thought", "no thought", &c.step[i].thought)
+            || raw_field(j, val_at(steps, i), "step_reflection", "no reflection", &c.step[i].reflection))
+            return -1;
+    val answer = import_scalar(j, import_use_first(j, answers));
+    if (!import_text(&answer, &c.answer)) return import_reject(j, "no answer");
+    c.has_answer = true;
+    return check_chain(j, &c) || put_path(j, &c, &path) || import_scores(j, &c, val_get(&j->out->root, "path")) ? -1 : 0;
+}
+
+static int form_prm(struct import_job *j)
+{
+    static const char split[] = "<|split_token|>";
+    struct talk k;
+    struct chain c, labelled;
+    val path;
+    if (val_get(j->row.map, "reasoning")) return form_raw(j);
+    if (read_talk(j, &k)) return -1;
+    const char *copy = memmem(k.reply.p, k.reply.n, split, strlen(split));
+    struct slice first = { k.reply.p, copy ? (size_t)(copy - k.reply.p) : k.reply.n };
+    keep_reply(j, k.reply);
+    if (parse_chain(j, first, &c)) return -1;
+    labelled = c;
+    if (copy) {
+        copy += strlen(split);
+        if (parse_chain(j, (struct slice){ copy, k.reply.n - (size_t)(copy - k.reply.p) }, &labelled)) return -1;
+        if (labelled.nstep != c.nstep) return import_reject(j, "label count differs");
+    }
+    static const char *const lists[] = { "labels", "step_labels", NULL };
+    const val *list = import_use_first(j, lists);
+    if (make_path(j, &c, &path)) return -1;
+    if (list) {
+        if (labels_from_list(j, list, &c, &path)) return -1;
+    } else if (copy || has_labels(&labelled)) labels_from_tags(j, &labelled, &path);
+    else return import_reject(j, "no labels");
+    import_put(j, "path", path);
+    val_remove(val_get(&j->out->root, "meta"), "reply");
+    return 0;
+}
+
+static int form_dpo(struct import_job *j)
+{
+    static const char *const side[] = { "chosen", "rejected" };
+    struct slice s;
+    if (!import_text(import_use(j, "question"), &s)) return import_reject(j, "no question");
+    if (import_question(j, s)) return -1;
+    val path[2];
+    for (int i = 0; i < 2; i++) {
+        struct chain c;
+        if (!import_text(import_use(j, side[i]), &s)) return import_reject(j, i ? "no rejected reply" : "no chosen reply");
+        import_put_meta(j, side[i], import_text_val(j, s));
+        if (parse_chain(j, s, &c) || make_path(j, &c, &path[i])) return -1;
+    }
+    for (int i = 0; i < 2; i++) {
+        val_remove(val_get(&j->out->root, "meta"), side[i]);
+        import_put(j, side[i], path[i]);
+    }
+    return 0;
+}
+
+static int form_freeform(struct import_job *j)
+{
+    static const char *const answers[] = { "extract_answer", "predicted_answer", "extraction", NULL };
+    struct talk k;
+    struct chain c;
+    enum step_token marker;
+    const char *rule = "cos", *why;
+    val path;
+    if (read_talk(j, &k)) return -1;
+    keep_reply(j, k.reply);
+    marker_find(k.reply.p, k.reply.n, &marker);
+    if (marker != STEP_TOKENS) {
+        if (parse_chain(j, k.reply, &c)) return -1;
+    } else if (freeform_parse(k.reply.p, k.reply.n, &j->a, &c, &rule, &why)) return import_reject(j, why);
+    if (!c.has_answer) {
+        val given = import_scalar(j, import_use_first(j, answers));
+        struct chain none;
+        const char *ignored;
+        struct slice s = { "", 0 };
+        if (import_text(&given, &s)) c.answer = answer_clean(s);
+        else if (k.last.n && !freeform_parse(k.last.p, k.last.n, &j->a, &none, &ignored, &why))
+            c.answer = none.has_answer ? none.answer : none.nstep == 1 ? answer_clean(none.step[0].thought) : s;
+        if (!(c.has_answer = c.answer.n > 0)) return import_reject(j, "no answer");
+    }
+    if (check_chain(j, &c) || put_path(j, &c, &path)) return -1;
+    val_remove(val_get(&j->out->root, "meta"), "reply");
+    import_put_meta(j, "segment", val_of_cstr(&j->out->zone, rule));
+    return 0;
+}
+
+int (*const import_chain[IMPORT_FORMS])(struct import_job *) = {
+    form_cos, form_llava, form_raw, form_prm, form_dpo, form_freeform
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A row on its way to a record: what import.c (sample) and import_chain.c (chains) share.
+ */
+#ifndef RECORD_IMPORT_PRIV_H
+#define RECORD_IMPORT_PRIV_H
+
+#include "record/import.h"
+#include "text/steps.h"
+
+enum { TICKS = 256 };
+struct row { const val *map; bool used[TICKS]; };              /* keys are ticked off as they are used; later ones are not */
+
+struct import_job {
+    const struct import_cfg *cfg;
+    struct row row;
+    struct record *out;
+    struct arena a;
+    const char *why;                                           /* the first reason given to import_reject */
+};
+
+const val *import_use(struct import_job *j, const char *key);                  /* NULL: absent or null */
+const val *import_use_first(struct import_job *j, const char *const *keys);    /* keys end with NULL */
+int  import_reject(struct import_job *j, const char *why);                     /* returns -1 */
+bool import_text(const val *v, struct slice *s);
+bool import_blank(struct slice s);
+val  import_text_val(struct import_job *j, struct slice s);
+val  import_scalar(struct import_job *j, const val *v);        /* a string, or a number as one; nil for others */
+void import_put(struct import_job *j, const char *key, val v);
+void import_put_meta(struct import_job *j, const char *key, val v);
+MUST_USE int import_question(struct import_job *j, struct slice q);            /* images come before it */
+
+extern int (*const import_chain[IMPORT_FORMS])(struct import_job *);           /* question and chains of each form */
+
+#endif
