@@ -23,7 +23,8 @@ SHELL  = bash
 .DELETE_ON_ERROR:
 
 $D/report.html: $D/paths.cos $D/accuracy.tsv pipelines/page.sh
-	BIN=$(BIN) bash pipelines/page.sh $D/paths.cos $D/accuracy.tsv > $@
+	PATH=$(abspath $(BIN)):$$PATH sh pipelines/page.sh -t "cos demo: shapes from scratch" \
+	  -k "training questions=$(TRAIN)" -k "epochs=$(EPOCHS)" -k "seed=$(SEED)" $D/paths.cos > $@
 	@echo; column -t -s "$$(printf '\t')" $D/accuracy.tsv; echo; echo "$@"
 
 $D/accuracy.tsv: $D/paths.cos

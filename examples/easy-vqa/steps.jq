@@ -5,19 +5,20 @@
 # as it is known), the second step holds it against the question.
 def colors: ["red", "green", "blue", "black", "gray", "teal", "brown", "yellow"];
 def shapes: ["circle", "rectangle", "triangle"];
-def word($list): . as $q | first($list[] | select(. as $w | $q | test("\\b" + $w + "\\b"))) // null;
-def negated: test("\\b(not|no)\\b");
-def facts: reduce .[] as [$q, $a, $i] ({};
-    (if $a == "yes" or $a == "no" then
-         if ($a == "yes") != ($q | negated) then {color: ($q | word(colors)), shape: ($q | word(shapes))} else {} end
-     else {color: (($a | word(colors)) // ($q | word(colors))), shape: (($a | word(shapes)) // ($q | word(shapes)))} end)
-    as $f | .[$i | tostring] |= {color: (.color // $f.color), shape: (.shape // $f.shape)});
+def words: rtrimstr("?") / " ";
+def word($list): words - (words - $list) | .[0];
+def negated: words | index("not") != null or index("no") != null;
+def fact: . as [$q, $a] |
+    if $a != "yes" and $a != "no" then [$q, $a] | {color: map(word(colors)) | add, shape: map(word(shapes)) | add}
+    elif ($a == "yes") != ($q | negated) then $q | {color: word(colors), shape: word(shapes)}
+    else {} end;
+def facts: map(fact) | {color: map(.color // empty)[0], shape: map(.shape // empty)[0]};
 def seen: "a " + ([.color, .shape // "shape"] | map(select(.)) | join(" "));
 def asked: (word(colors) // word(shapes)) as $w | (if word(colors) then "\($w) shape" else $w end) as $w |
     if test("color") then "the color" elif test("what") then "the shape"
     elif negated then "no \($w)" else "a \($w)" end;
 
-facts as $facts | to_entries[] | .key as $k | .value as [$q, $a, $i] | ($facts[$i | tostring] | seen) as $seen |
+to_entries | group_by(.value[2])[] | (map(.value) | facts | seen) as $seen | .[] | .key as $k | .value as [$q, $a, $i] |
 { question_id: "easy-vqa/train/\($k)", image: "train/images/\($i).png", question: $q,
   reasoning: [
     { step_name: "look", step_thought: $seen, step_reflection: "one shape in the image" },
