@@ -6,16 +6,15 @@
 #include "ops/cpu_attn.h"
 
 #include <assert.h>
-#include <string.h>
 
-enum { TASK_QUERIES = 256, TREE_FEW = 512, TREE_QUERIES = 128, TREE_FEW_QUERIES = 32 };
+enum { TASK_QUERIES = 256, TREE_FEW = 512, TREE_QUERIES = 128, TREE_FEW_QUERIES = 32, FEW = 24 };
 
 void attn_multiply(struct cpu *c, const struct attn_product *p)
 {
     const struct vec_gemm *g = c->v->gemm;
-    struct gemm_tile t = { .k = p->k, .ars = p->ars, .acs = p->acs, .ldc = p->ldc, .n = g->nr, .init = p->init };
+    struct gemm_tile t = { .k = p->k, .ars = p->ars, .acs = p->acs, .ldc = p->ldc, .n = g->nr, .init = p->init, .ldb = p->ldb ? p->ldb : g->nr };
     for (int j = 0; j < p->n; j += g->nr) {
-        t.b = p->b + (int64_t)j * p->depth;
+        t.b = p->b + (p->ldb ? j : (int64_t)j * p->depth);
         for (int i = 0; i < p->m; i += g->mr) {
             t.m = mem_min(g->mr, p->m - i);
             t.a = p->a + i * p->ars;
@@ -40,7 +39,7 @@ struct attend {
 };
 
 /* Consecutive segments of the same query rows and adjoining positions, packed as one. Rows relative to attend.row. */
-struct run { int seg, nseg, pos, len, begin, end; size_t k, v; };
+struct run { int seg, nseg, pos, len, begin, end; bool in_place; size_t k, v; };
 
 struct packed { struct run *run; int n; float *mem; };
 
@@ -60,29 +59,32 @@ static size_t list_runs(const struct attend *t, struct packed *p)
         if (begin >= end || s->len <= 0) continue;
         struct run *r = p->n ? &p->run[p->n - 1] : NULL;
         if (r && r->seg + r->nseg == i && joins(r, s - 1, s)) { r->nseg++; r->len += s->len; continue; }
-        p->run[p->n++] = (struct run){ i, 1, s->pos, s->len, begin, end, 0, 0 };
+        p->run[p->n++] = (struct run){ .seg = i, .nseg = 1, .pos = s->pos, .len = s->len, .begin = begin, .end = end };
     }
     for (struct run *r = p->run; r < p->run + p->n; r++) {
         r->k = size;
         size += (size_t)attn_pad(r->len, nr) * (size_t)D;
         r->v = size;
-        size += (size_t)attn_pad(D, nr) * (size_t)r->len;
+        r->in_place = r->nseg == 1 && t->v.t == DT_F32 && D % nr == 0 && (r->end - r->begin) * t->group <= FEW;
+        if (!r->in_place) size += (size_t)attn_pad(D, nr) * (size_t)r->len;
     }
     return size;
 }
 
-/* Keys as panels of keys over D, values as panels of D over keys. */
+static struct mat head_of(const struct attend *t, struct mat m, const struct run *r)
+{
+    return mat_rows(mat_cols(m, t->head * t->head_dim, t->head_dim), t->seg[r->seg].slot, r->len);
+}
+
+/* Keys as panels of keys over D, values as panels of D over keys (or where they are, if packing does not pay). */
 static bool pack_run(const struct attend *t, const struct run *r, float *mem)
 {
     const struct vec_gemm *g = t->c->v->gemm;
     int D = t->head_dim;
-    struct mat k = mat_cols(t->k, t->head * D, D), v = mat_cols(t->v, t->head * D, D);
     if (r->nseg == 1) {
-        int slot = t->seg[r->seg].slot;
-        k = mat_rows(k, slot, r->len);
-        v = mat_rows(v, slot, r->len);
+        struct mat k = head_of(t, t->k, r), v = head_of(t, t->v, r);
         g->pack_t(mem + r->k, k.p, k.t, k.ld, r->len, D);
-        g->pack_n(mem + r->v, v.p, v.t, v.ld, D, r->len);
+        if (!r->in_place) g->pack_n(mem + r->v, v.p, v.t, v.ld, D, r->len);
         return true;
     }
     float *tmp = cpu_scratch(t->c, t->worker, SCRATCH_F, (size_t)r->len * (size_t)D * sizeof *tmp);
@@ -117,9 +119,10 @@ static void scores(const struct block *b, const struct run *r, int x0, int m, in
 
 static void values(const struct block *b, const struct run *r, int x0, int m, int keys)
 {
+    struct mat v = r->in_place ? head_of(b->t, b->t->v, r) : (struct mat){ .p = b->p->mem + r->v };
     attn_multiply(b->t->c, &(struct attn_product){
-        .a = b->s + (int64_t)x0 * b->width + r->pos, .ars = b->width, .acs = 1, .b = b->p->mem + r->v, .c = b->o + x0 * b->dpad,
-        .ldc = b->dpad, .m = m, .n = b->t->head_dim, .k = keys, .depth = r->len, .init = GEMM_ADD });
+        .a = b->s + (int64_t)x0 * b->width + r->pos, .ars = b->width, .acs = 1, .b = v.p, .ldb = v.ld, .c = b->o + x0 * b->dpad,
+        .ldc = b->dpad, .m = m, .n = b->t->head_dim, .k = keys, .depth = r->len, .init = r->pos ? GEMM_ADD : GEMM_ZERO });
 }
 
 static void each_tile(const struct block *b, void (*step)(const struct block *, const struct run *, int, int, int))
@@ -138,27 +141,21 @@ static void each_tile(const struct block *b, void (*step)(const struct block *, 
 static void weigh_rows(const struct block *b, int most)
 {
     const struct attend *t = b->t;
-    const struct vec_soft *soft = t->c->v->soft;
-    for (int i = 0; i < b->b1 - b->b0; i++)
-        for (int g = 0; g < t->group; g++) {
-            int x = i * t->group + g, n = t->nkey[b->b0 + i], head = t->head * t->group + g;
-            float *lse = t->lse ? t->lse + (int64_t)(t->row + b->b0 + i) * t->heads + head : NULL;
-            float sum = soft->weights(b->s + (int64_t)x * b->width, n, most, t->scale, lse);
-            b->q[x] = n > 0 ? 1 / sum : 0;     /* the query itself is not needed any more */
-        }
+    for (int x = 0; x < (b->b1 - b->b0) * t->group; x++) {
+        int i = b->b0 + x / t->group, head = t->head * t->group + x % t->group, n = t->nkey[i];
+        float *lse = t->lse ? t->lse + (int64_t)(t->row + i) * t->heads + head : NULL;
+        float sum = t->c->v->soft->weights(b->s + (int64_t)x * b->width, n, most, t->scale, lse);
+        b->q[x] = 1 / sum;                     /* the queries themselves are not needed any more */
+    }
 }
 
 static void write_rows(const struct block *b)
 {
     const struct attend *t = b->t;
-    int D = t->head_dim;
-    for (int i = 0; i < b->b1 - b->b0; i++)
-        for (int g = 0; g < t->group; g++) {
-            int x = i * t->group + g;
-            t->c->v->soft->scale(b->o + x * b->dpad, D, b->q[x]);
-            t->c->v->rows->cast(mat_cols(mat_rows(t->o, t->row + b->b0 + i, 1), (t->head * t->group + g) * D, D),
-                                mat_of(b->o + x * b->dpad, DT_F32, 1, D));
-        }
+    int D = t->head_dim, group = t->group;
+    struct mat rows = mat_rows(t->o, t->row + b->b0, b->b1 - b->b0);
+    for (int g = 0; g < group; g++)
+        t->c->v->soft->put(mat_cols(rows, (t->head * group + g) * D, D), b->o + g * b->dpad, group * b->dpad, b->q + g, group, false);
 }
 
 static void attend(const struct attend *t)
@@ -179,7 +176,6 @@ static void attend(const struct attend *t)
     for (b.b0 = 0; b.b0 < t->n; b.b0 = b.b1) {
         b.b1 = mem_min(b.b0 + step, t->n);
         attn_read(c, b.q, t->q, t->row + b.b0, b.b1 - b.b0, t->head * t->group, t->group, D);
-        memset(b.o, 0, rows * (size_t)b.dpad * sizeof *b.o);
         each_tile(&b, scores);
         weigh_rows(&b, most_keys(t, b.b0, b.b1));
         each_tile(&b, values);

@@ -104,9 +104,8 @@ static void block(const struct seq *q, int r0, int n)
     add_keys(q, q->dv_pre, q->s, 0, mem_min(q->before, most), m, q->don);
     add_keys(q, q->dk_own, q->dp, q->before, most - q->before, m, q->qn);
     add_keys(q, q->dv_own, q->s, q->before, most - q->before, m, q->don);
-    for (int x = 0; x < m; x++)
-        c->v->rows->add(mat_cols(mat_rows(q->g->dq, q->start + r0 + x / q->group, 1), (heads + x % q->group) * D, D),
-                        mat_of(q->dq + x * q->dpad, DT_F32, 1, D));
+    for (int h = 0; h < q->group; h++)
+        c->v->soft->put(mat_cols(mat_rows(q->g->dq, q->start + r0, n), (heads + h) * D, D), q->dq + h * q->dpad, q->group * q->dpad, NULL, 0, true);
 }
 
 static void add_out(const struct seq *q, struct mat out, float *sums)

@@ -10,8 +10,9 @@
 
 enum {
     KC = 256,                                  /* depth of a piece: a panel of B stays in the first cache */
+    LDA = KC + 16,
     MC = 96,                                   /* rows of A packed at a time */
-    TASK_ROWS = 480,                           /* rows a task does with one packing of B */
+    TASK_ROWS = 288,                           /* rows a task does with one packing of B */
     MAX_PARTS = 16                             /* pieces of K computed apart where C is small */
 };
 
@@ -41,15 +42,14 @@ static void pack_b(const struct task *t, int k0, int k, float *dst)
     else g->pack_n(dst, b + elem(p->bt, k0 * p->ldb + t->j0), p->bt, p->ldb, t->n, k);
 }
 
-/* A block of A as f32, in its own order; the row (or column) stride avoids powers of two. */
-static struct mat pack_a(const struct task *t, int i0, int m, int k0, int k, float *dst)
+/* A block of A as f32: rows of LDA (no power of two), or, where A comes by columns, tiles of mr rows by columns. */
+static void pack_a(const struct task *t, int i0, int m, int k0, int k, float *dst)
 {
     const struct product *p = t->pl->p;
-    int64_t at = p->a_t ? k0 * p->lda + i0 : i0 * p->lda + k0;
-    struct mat src = { (char *)p->a + elem(p->at, at), p->at, p->a_t ? k : m, p->a_t ? m : k, p->lda };
-    struct mat to = { dst, DT_F32, src.rows, src.cols, p->a_t ? MC : KC + 16 };
-    t->pl->c->v->rows->cast(to, src);
-    return to;
+    const struct vec *v = t->pl->c->v;
+    const char *a = (const char *)p->a + elem(p->at, p->a_t ? k0 * p->lda + i0 : i0 * p->lda + k0);
+    if (p->a_t) v->gemm->pack_a(dst, a, p->at, p->lda, m, k);
+    else v->rows->cast((struct mat){ dst, DT_F32, m, k, LDA }, (struct mat){ (void *)a, p->at, m, k, p->lda });
 }
 
 static enum gemm_init init_of(const struct task *t, int k0)
@@ -60,18 +60,18 @@ static enum gemm_init init_of(const struct task *t, int k0)
     return p->add ? GEMM_ADD : p->bias ? GEMM_BIAS : GEMM_ZERO;
 }
 
-static void block(const struct task *t, struct mat a, int i0, int m, int k0, int k, const float *b)
+static void block(const struct task *t, const float *a, int i0, int m, int k0, int k, const float *b)
 {
     const struct product *p = t->pl->p;
     const struct vec_gemm *g = t->pl->c->v->gemm;
-    struct gemm_tile x = { .k = k, .ars = p->a_t ? 1 : a.ld, .acs = p->a_t ? a.ld : 1, .ldc = t->ldc, .init = init_of(t, k0) };
+    struct gemm_tile x = { .k = k, .ldb = g->nr, .ars = p->a_t ? 1 : LDA, .acs = p->a_t ? g->mr : 1, .ldc = t->ldc, .init = init_of(t, k0) };
     for (int j = 0; j < t->n; j += g->nr) {
         x.b = b + (int64_t)(j / g->nr) * k * g->nr;
         x.n = mem_min(g->nr, t->n - j);
         x.bias = p->bias ? p->bias + t->j0 + j : NULL;
         for (int i = 0; i < m; i += g->mr) {
             x.m = mem_min(g->mr, m - i);
-            x.a = (const float *)a.p + i * x.ars;
+            x.a = a + i * (p->a_t ? k : LDA);
             x.c = t->c + (i0 - t->i0 + i) * t->ldc + j;
             g->tile(&x);
         }
@@ -83,19 +83,21 @@ static void run_task(const struct task *t)
     struct cpu *c = t->pl->c;
     size_t wide = (size_t)panels(c->v->gemm, t->n) * (size_t)c->v->gemm->nr;
     float *b = cpu_scratch(c, t->worker, SCRATCH_B, wide * KC * sizeof *b);
-    float *a = cpu_scratch(c, t->worker, SCRATCH_A, (size_t)mem_max(MC * (KC + 16), KC * MC) * sizeof *a);
+    float *a = cpu_scratch(c, t->worker, SCRATCH_A, (size_t)MC * LDA * sizeof *a);
     if (!a || !b) return;
     for (int k0 = t->k0; k0 < t->k0 + t->k; k0 += KC) {
         int k = mem_min(KC, t->k0 + t->k - k0);
         pack_b(t, k0, k, b);
         for (int i = t->i0; i < t->i0 + t->m; i += MC) {
             int m = mem_min(MC, t->i0 + t->m - i);
-            block(t, pack_a(t, i, m, k0, k, a), i, m, k0, k, b);
+            pack_a(t, i, m, k0, k, a);
+            block(t, a, i, m, k0, k, b);
         }
     }
 }
 
-/* Where the task's sums go: C itself, a part, or scratch that becomes C at the end. */
+/* The sums of several pieces of K run in a dense block of scratch, which becomes C at the end: rows of C itself may be
+ * a power of two apart and push each other out of the cache. */
 static void product_task(void *v, int index, int worker)
 {
     struct plan *pl = v;
@@ -106,19 +108,20 @@ static void product_task(void *v, int index, int worker)
     t.m = mem_min(pl->rows, p->m - t.i0);
     t.n = mem_min(pl->cols, p->n - t.j0);
     t.k = mem_min(pl->depth, p->k - t.k0);
-    if (pl->parts > 1 || p->ct == DT_F32) {
-        t.ldc = pl->parts > 1 ? p->n : p->ldc;
-        float *out = pl->parts > 1 ? pl->part + (size_t)part * (size_t)p->m * (size_t)p->n : (float *)p->c;
-        t.c = out + t.i0 * t.ldc + t.j0;
+    struct mat out = { p->c, p->ct, p->m, p->n, p->ldc };
+    if (pl->parts > 1) out = mat_of(pl->part + (size_t)part * (size_t)p->m * (size_t)p->n, DT_F32, p->m, p->n);
+    out = mat_cols(mat_rows(out, t.i0, t.m), t.j0, t.n);
+    if (out.t == DT_F32 && t.k <= KC) {
+        t.c = out.p;
+        t.ldc = out.ld;
         run_task(&t);
         return;
     }
-    struct mat out = { (char *)p->c + elem(p->ct, t.i0 * p->ldc + t.j0), p->ct, t.m, t.n, p->ldc };
     t.ldc = t.n;
     t.c = cpu_scratch(c, worker, SCRATCH_C, (size_t)t.m * (size_t)t.n * sizeof *t.c);
     if (!t.c) return;
     struct mat sum = mat_of(t.c, DT_F32, t.m, t.n);
-    if (p->add) c->v->rows->cast(sum, out);
+    if (init_of(&t, t.k0) == GEMM_ADD) c->v->rows->cast(sum, out);
     run_task(&t);
     c->v->rows->cast(out, sum);
 }

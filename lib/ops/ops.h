@@ -58,7 +58,7 @@ struct attn_tree_args {
     float scale;
     int nseg;
     const struct attn_seg *seg;                /* sorted by (row, pos) in depth-first order of the tree */
-    const int *nkey;                           /* [R] */
+    const int *nkey;                           /* [R], at least 1 */
 };
 
 /* Log-probabilities of given next tokens, never keeping [T, V]:

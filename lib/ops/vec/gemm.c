@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/vec/simd.h"
 
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
-
 enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * NV accumulators, NV of B, one of A */
 
 /* ---- the register tile ---- */
@@ -17,8 +13,8 @@ INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const fl
         for (int j = 0; j < NV; j++)
             acc[i][j] = t->init == GEMM_ZERO ? (vf){ 0 } : vf_load((t->init == GEMM_BIAS ? bias : c + i * ldc) + j * VL);
     const float *a = t->a, *b = t->b;
-    int64_t ars = t->ars, acs = t->acs;
-    for (int k = 0; k < t->k; k++, a += acs, b += NR) {
+    int64_t ars = t->ars, acs = t->acs, ldb = t->ldb;
+    for (int k = 0; k < t->k; k++, a += acs, b += ldb) {
         vf bv[NV];
         for (int j = 0; j < NV; j++) bv[j] = vf_load(b + j * VL);
         UNROLL
@@ -120,12 +116,20 @@ static void widen(float *dst, const void *src, int64_t at, int n)
     if (i < n) vt_store_n(dst, DT_F32, i, n - i, vt_load_n(src, DT_BF16, at + i, n - i));
 }
 
+/* Brings n elements nearer: keys and values lie in short pieces far apart, which the hardware does not foresee. */
+INLINE void fetch(const void *src, enum dtype t, int64_t at, int n)
+{
+    const char *p = (const char *)src + (size_t)at * dtype_size(t);
+    for (size_t i = 0; i < (size_t)n * dtype_size(t); i += 64) __builtin_prefetch(p + i);
+}
+
 static void pack_t(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k)
 {
     enum { STEP = 64 };                        /* bf16 goes through a small f32 block */
     float tmp[NR * STEP];
     for (int p = 0; p < n; p += NR, dst += (int64_t)k * NR) {
         int w = n - p < NR ? n - p : NR;
+        for (int i = p + NR; i < p + 2 * NR && i < n; i++) fetch(src, t, i * ld, k);
         if (t == DT_F32) { pack_t_panel(dst, (const float *)src + p * ld, ld, w, k); continue; }
         for (int j = 0; j < k; j += STEP) {
             int d = k - j < STEP ? k - j : STEP;
@@ -135,23 +139,47 @@ static void pack_t(float *dst, const void *src, enum dtype t, int64_t ld, int n,
     }
 }
 
-INLINE void pack_n_panel(float *dst, const void *src, enum dtype t, int64_t ld, int64_t at, int w, int k)
+INLINE void pack_n_row(float *dst, const void *src, enum dtype t, int64_t at, int n, int64_t panel)
 {
-    for (int j = 0; j < k; j++, dst += NR, at += ld)
-        for (int v = 0; v < NV; v++) {
-            int left = w - v * VL;
-            vf x = left >= VL ? vt_load(src, t, at + v * VL) : left > 0 ? vt_load_n(src, t, at + v * VL, left) : (vf){ 0 };
-            vf_store(dst + v * VL, x);
-        }
+    int j = 0;
+    for (; j + NR <= n; j += NR, dst += panel)
+        for (int v = 0; v < NR; v += VL) vf_store(dst + v, vt_load(src, t, at + j + v));
+    if (j == n) return;
+    for (int v = 0; v < NR; v += VL) {
+        int left = n - j - v;
+        vf_store(dst + v, left >= VL ? vt_load(src, t, at + j + v) : left > 0 ? vt_load_n(src, t, at + j + v, left) : (vf){ 0 });
+    }
 }
 
 static void pack_n(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k)
 {
-    for (int p = 0; p < n; p += NR, dst += (int64_t)k * NR) {
-        int w = n - p < NR ? n - p : NR;
-        if (t == DT_F32) pack_n_panel(dst, src, DT_F32, ld, p, w, k);
-        else pack_n_panel(dst, src, DT_BF16, ld, p, w, k);
+    enum { AHEAD = 8 };
+    int64_t panel = (int64_t)k * NR;
+    for (int j = 0; j < k; j++, dst += NR) {
+        if (j + AHEAD < k) fetch(src, t, (j + AHEAD) * ld, n);
+        if (t == DT_F32) pack_n_row(dst, src, DT_F32, j * ld, n, panel);
+        else pack_n_row(dst, src, DT_BF16, j * ld, n, panel);
     }
 }
 
-const struct vec_gemm VEC(gemm) = { MR, NR, tile, pack_t, pack_n };
+INLINE void pack_a_row(float *dst, const void *src, enum dtype t, int64_t at, int m, int64_t tile)
+{
+    for (int i = 0; i < m; i += MR, dst += tile)
+        for (int v = 0; v < MR; v += VL) {
+            int left = (m - i < MR ? m - i : MR) - v;
+            if (left >= VL) vf_store(dst + v, vt_load(src, t, at + i + v));
+            else if (left > 0) vt_store_n(dst + v, DT_F32, 0, left, vt_load_n(src, t, at + i + v, left));
+        }
+}
+
+static void pack_a(float *dst, const void *src, enum dtype t, int64_t ld, int m, int k)
+{
+    enum { AHEAD = 8 };
+    for (int j = 0; j < k; j++, dst += MR) {
+        if (j + AHEAD < k) fetch(src, t, (j + AHEAD) * ld, m);
+        if (t == DT_F32) pack_a_row(dst, src, DT_F32, j * ld, m, (int64_t)k * MR);
+        else pack_a_row(dst, src, DT_BF16, j * ld, m, (int64_t)k * MR);
+    }
+}
+
+const struct vec_gemm VEC(gemm) = { MR, NR, tile, pack_t, pack_n, pack_a };

@@ -21,9 +21,7 @@ INLINE void incf(float *p, int i, int left, vf v) { inc(p, DT_F32, i, left, v); 
 /* The lanes of a partial vector behind n set to 0. */
 INLINE vf keep(vf v, int n)
 {
-    vi lane;
-    for (int i = 0; i < VL; i++) lane[i] = i;
-    return n >= VL ? v : vf_select(lane < n, v, (vf){ 0 });
+    return n >= VL ? v : vf_select(vi_lanes() < n, v, (vf){ 0 });
 }
 
 INLINE void norm_row(enum dtype t, enum norm kind, struct mat y, struct mat x, int r, const float *g, const float *b, float eps, float *stat)

@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 #include "ops/vec/vec.h"
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 
 #define VEC__(name, isa) vec_##name##_##isa
 #define VEC_(name, isa) VEC__(name, isa)
@@ -66,16 +69,35 @@ INLINE void vt_store(void *p, enum dtype t, int64_t i, vf v)
 /* The first n < VL lanes; the others are 0. */
 INLINE vf vt_load_n(const void *p, enum dtype t, int64_t i, int n)
 {
+#if defined(__AVX512F__)
+    __mmask16 m = (__mmask16)((1u << n) - 1);
+    if (t == DT_F32) return (vf)_mm512_maskz_loadu_ps(m, (const float *)p + i);
+    return vf_from_bf16((vh)_mm256_maskz_loadu_epi16(m, (const uint16_t *)p + i));
+#else
     char tmp[4 * VL] = { 0 };
     memcpy(tmp, (const char *)p + (size_t)i * dtype_size(t), (size_t)n * dtype_size(t));
     return vt_load(tmp, t, 0);
+#endif
 }
 
 INLINE void vt_store_n(void *p, enum dtype t, int64_t i, int n, vf v)
 {
+#if defined(__AVX512F__)
+    __mmask16 m = (__mmask16)((1u << n) - 1);
+    if (t == DT_F32) _mm512_mask_storeu_ps((float *)p + i, m, (__m512)v);
+    else _mm256_mask_storeu_epi16((uint16_t *)p + i, m, (__m256i)vf_to_bf16(v));
+#else
     char tmp[4 * VL];
     vt_store(tmp, t, 0, v);
     memcpy((char *)p + (size_t)i * dtype_size(t), tmp, (size_t)n * dtype_size(t));
+#endif
+}
+
+INLINE vi vi_lanes(void)                       /* 0, 1, 2, ... */
+{
+    vi lane;
+    for (int i = 0; i < VL; i++) lane[i] = i;
+    return lane;
 }
 
 INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
@@ -83,22 +105,37 @@ INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }      /* b where 
 INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
 
 /* Sum and maximum of the lanes in a fixed order: halves are folded together. */
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t vi4 __attribute__((vector_size(16)));
+
+INLINE v4 v4_max(v4 a, v4 b)
+{
+    vi4 m = a > b;
+    return (v4)((m & (vi4)a) | (~m & (vi4)b));
+}
+
+#if defined(__AVX512F__)
+#define FOLD(v, plus) plus(plus((v4)_mm512_castps512_ps128((__m512)(v)), (v4)_mm512_extractf32x4_ps((__m512)(v), 2)), \
+                           plus((v4)_mm512_extractf32x4_ps((__m512)(v), 1), (v4)_mm512_extractf32x4_ps((__m512)(v), 3)))
+#elif defined(__AVX__)
+#define FOLD(v, plus) plus((v4)_mm256_castps256_ps128((__m256)(v)), (v4)_mm256_extractf128_ps((__m256)(v), 1))
+#else
+#define FOLD(v, plus) (v)
+#endif
+
+INLINE v4 v4_add(v4 a, v4 b) { return a + b; }
+
 INLINE float vf_sum(vf v)
 {
-    float a[VL];
-    vf_store(a, v);
-    for (int h = VL / 2; h > 0; h /= 2)
-        for (int i = 0; i < h; i++) a[i] += a[i + h];
-    return a[0];
+    v4 a = FOLD(v, v4_add);
+    return (a[0] + a[2]) + (a[1] + a[3]);
 }
 
 INLINE float vf_top(vf v)
 {
-    float a[VL];
-    vf_store(a, v);
-    for (int h = VL / 2; h > 0; h /= 2)
-        for (int i = 0; i < h; i++) a[i] = a[i] > a[i + h] ? a[i] : a[i + h];
-    return a[0];
+    v4 a = FOLD(v, v4_max);
+    float x = a[0] > a[2] ? a[0] : a[2], y = a[1] > a[3] ? a[1] : a[3];
+    return x > y ? x : y;
 }
 
 #endif

@@ -16,7 +16,7 @@ enum gemm_init { GEMM_ZERO, GEMM_BIAS, GEMM_ADD };        /* the sum starts from
 struct gemm_tile {
     int m, k;                                  /* rows 1 .. mr, depth */
     const float *a; int64_t ars, acs;          /* A[i, k] at a[i * ars + k * acs] */
-    const float *b;                            /* one panel */
+    const float *b; int64_t ldb;               /* one panel: ldb = nr; or columns of a matrix, all nr there */
     float *c; int64_t ldc; int n;              /* columns 1 .. nr */
     enum gemm_init init;
     const float *bias;                         /* [n] */
@@ -28,6 +28,8 @@ struct vec_gemm {
     /* Panels from src[N, K] (a row is a column of B) or src[K, N]; dst holds K * (N rounded up to nr) floats. */
     void (*pack_t)(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k);
     void (*pack_n)(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k);
+    /* Tiles of mr rows from an A that comes as src[K, M]: A[i, k] at (i / mr * K + k) * mr + i % mr. */
+    void (*pack_a)(float *dst, const void *src, enum dtype t, int64_t ld, int m, int k);
 };
 
 /* ---- rows: the ops of the same name, on some of their rows; pg, pb, ps [C] are partial sums to add to ---- */
@@ -50,14 +52,15 @@ struct vec_rows {
 struct log_sum { float top, rest; };           /* log sum exp = top + rest; apart, so that large values lose nothing */
 
 struct vec_soft {
-    /* s = exp(scale * s - top) for [0, n), 0 for [n, pad); returns the sum and, with lse, top + log sum. */
+    /* s = exp(scale * s - top) for [0, n), 0 for [n, pad); returns the sum and, with lse, top + log sum.
+     * Here and below rows of s, p, dp must have room for a vector (nr floats) behind n. */
     float (*weights)(float *s, int n, int pad, float scale, float *lse);
     /* s: p = exp(scale * s - lse); dp: scale * p * (dp - delta); both 0 for [n, pad). */
     void  (*weights_bwd)(float *s, float *dp, int n, int pad, float scale, float lse, float delta);
     struct log_sum (*log_sum)(const float *s, int n);
     void  (*prob)(void *p, enum dtype t, const float *s, int n, struct log_sum l, float by);   /* p = by * exp(s - l); p may be s */
     float (*dot)(const float *a, const float *b, int n);
-    void  (*scale)(float *a, int n, float by);
+    void  (*put)(struct mat y, const float *x, int64_t ldx, const float *by, int step, bool add);   /* row r of y = or += by[r * step] (NULL: 1) * row r of x */
 };
 
 struct vec_optim {
