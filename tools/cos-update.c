@@ -103,8 +103,8 @@ static const struct opt sft_opts[] = {
     { 0, "epochs", "X", OPT_FLOAT, &set.c.epochs, 1e-6, 1e6, "passes over the examples" },
     { 0, "steps", "N", OPT_INT, &set.c.steps, 0, 1 << 30, "optimiser steps, whatever --epochs says; 0: as --epochs says" },
     { 0, "batch", "N", OPT_INT, &set.c.batch, 1, 1 << 20, "examples a step" },
-    { 0, "micro-tokens", "N", OPT_INT, &set.c.micro_tokens, 1, 1 << 24, "tokens computed at a time (memory; a longer example goes alone)" },
-    { 0, "group-images", "N", OPT_INT, &set.c.group, 1, 1 << 20, "up to N examples of one image come together, and share its computation" },
+    { 0, "micro-tokens", "N", OPT_INT, &set.c.micro_tokens, 1, 1 << 24, "tokens computed at a time (memory; a longer example goes\nalone)" },
+    { 0, "group-images", "N", OPT_INT, &set.c.group, 1, 1 << 20, "up to N examples of one image come together, and share\nits computation" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Optimiser" },
     { 0, "lr", "X", OPT_FLOAT, &set.c.lr, 0, 100, "learning rate" },
     { 0, "min-lr", "X", OPT_FLOAT, &set.c.floor, 0, 100, "where the schedule ends" },
@@ -117,7 +117,7 @@ static const struct opt sft_opts[] = {
     { 0, "clip", "X", OPT_FLOAT, &set.c.optim.clip, 0, 1e9, "largest norm of the gradient; 0: any" },
     { 0, "freeze", "LIST", OPT_STR, &set.freeze, 0, 0, "parts that stay: vision,projector,decoder,embed,head" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Computation and files" },
-    { 0, "dtype", DTYPE_WORDS, OPT_CHOICE, &set.dtype, 0, 0, "of the computation; auto: the faster here. Weights are kept in f32 as well" },
+    { 0, "dtype", DTYPE_WORDS, OPT_CHOICE, &set.dtype, 0, 0, "of the computation; auto: the faster here. Weights are kept\nin f32 as well" },
     { 0, "save-dtype", DTYPE_WORDS, OPT_CHOICE, &set.save, 0, 0, "of the weights written; auto: as computed with" },
     { 0, "recompute", NULL, OPT_FLAG, &set.c.recompute, 0, 0, "compute activations twice instead of keeping them" },
     { 0, "save-every", "N", OPT_INT, &set.c.save_every, 0, 1 << 30, "steps between two saved states; 0: only when interrupted" },
@@ -203,8 +203,7 @@ static void show(void *arg, const struct train_report *r)
     struct watch *w = arg;
     if (w->first < 0) w->first = r->step - 1;
     char text[128];
-    snprintf(text, sizeof text, ", step %d of %d, loss %.4f, lr %.3g, %.0f tokens/s", r->step, r->steps, r->loss, r->lr,
-             (double)r->tokens / mem_max(r->seconds, 1e-9));
+    snprintf(text, sizeof text, ", loss %.4f, lr %.3g, %.0f tokens/s", r->loss, r->lr, (double)r->tokens / mem_max(r->seconds, 1e-9));
     tool_progress(w->t, "steps", r->step - w->first, r->steps - w->first, text);
 }
 

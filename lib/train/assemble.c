@@ -194,7 +194,8 @@ static int write_added(const char *model, const struct tokenizer *t, struct mean
     if (dtype_of(model, &dt)) return -1;
     struct model *m = model_load(model, o, dt, 0);
     if (!m) return -1;
-    int bad = model_add_tokens(m, tok_size(t), s->of, s->n, s->count) || put_folder(m, t, dir, dt) || folder_copy_rest(model, dir, false);
+    int bad = model_add_tokens(m, tok_size(t), s->of, s->n, s->count) || put_folder(m, t, dir, dt)
+           || folder_copy_rest(model, dir, false);
     model_free(m);
     return bad;
 }

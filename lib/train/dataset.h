@@ -23,6 +23,6 @@ int  dataset_set_tiles(const struct dataset *ds, int set);
 MUST_USE int dataset_pixels(const struct dataset *ds, const struct model_io *io, int set, float *px);
 long dataset_tokens(const struct dataset *ds);
 int  dataset_longest(const struct dataset *ds);
-void dataset_digest(struct dataset *ds, char hex[HASH_HEX]);            /* of every example and image, in order; nothing is added afterwards */
+void dataset_digest(struct dataset *ds, char hex[HASH_HEX]);            /* of all, in order; then nothing is added */
 
 #endif

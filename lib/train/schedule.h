@@ -14,7 +14,8 @@ enum sched { SCHED_COSINE, SCHED_LINEAR, SCHED_CONSTANT };
 
 struct schedule { enum sched kind; double lr, floor; int warm, total; };
 
-struct schedule schedule_of(enum sched kind, double lr, double floor, double warm_share, int total);   /* warm = ceil(share * total) */
+struct schedule schedule_of(enum sched kind, double lr, double floor, double warm_share,
+                            int total);                          /* warm = ceil(share * total) */
 double schedule_lr(const struct schedule *s, int step);          /* step 0 .. total - 1 */
 
 #endif
