@@ -257,3 +257,11 @@ struct sampled sampler_draw(struct sampler *s, const float *logit, const struct 
     }
     return (struct sampled){ id, (float)((double)logit[id] - max - log(z)) };
 }
+
+float sampler_logprob(struct sampler *s, const float *logit, int id)
+{
+    int best = argmax(s, logit);
+    if (best < 0 || !isfinite(logit[best])) return NAN;
+    double z = weigh(s, logit, logit[best], 1.0f, false);
+    return isfinite(z) ? (float)((double)logit[id] - logit[best] - log(z)) : NAN;
+}

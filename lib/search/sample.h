@@ -29,5 +29,7 @@ struct sampler *sampler_new(int V);
 void sampler_free(struct sampler *s);
 /* logit: host [V]. u: uniform in [0, 1). O(V) expected; a pure function of its arguments. */
 struct sampled sampler_draw(struct sampler *s, const float *logit, const struct sampling *how, double u);
+/* The log-probability of a given token: the same bits as sampler_draw's. NaN where that would give id -1. */
+float sampler_logprob(struct sampler *s, const float *logit, int id);
 
 #endif
