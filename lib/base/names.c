@@ -5,6 +5,12 @@
 #include <string.h>
 #include "base/hash.h"
 
+int slice_order(struct slice a, struct slice b)
+{
+    int c = memcmp(a.p, b.p, mem_min(a.n, b.n));
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
 /* slot: index + 1, or 0; open addressing over cap slots, at most half of them taken. */
 static size_t slot_of(const struct names *s, struct slice t)
 {

@@ -13,5 +13,6 @@ size_t names_index(struct names *s, struct slice t);         /* of t, which is a
 /* Of t, or -1: as names_index, but nothing is added. */
 long   names_find(const struct names *s, struct slice t);
 void   names_free(struct names *s);
+int    slice_order(struct slice a, struct slice b);          /* by bytes, a prefix first: < 0, 0, > 0 */
 
 #endif

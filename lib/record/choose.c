@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/names.h"
 
 /* ---- ranking ---- */
 
@@ -56,9 +57,7 @@ static bool key_of(struct record *r, enum answer_match how, struct arena *a, str
 
 static int by_key(const void *x, const void *y)
 {
-    const struct slice *a = &((const struct key *)x)->text, *b = &((const struct key *)y)->text;
-    int c = memcmp(a->p, b->p, mem_min(a->n, b->n));
-    return c ? c : (a->n > b->n) - (a->n < b->n);
+    return slice_order(((const struct key *)x)->text, ((const struct key *)y)->text);
 }
 
 static void make_groups(struct ballot *b, enum answer_match how)
