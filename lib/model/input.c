@@ -97,6 +97,8 @@ static int rejected(const char **why, const char *reason)
     return fail("%s", reason);
 }
 
+static bool is_list(const val *v) { return !v || v->type == MSGPACK_OBJECT_NIL || v->type == MSGPACK_OBJECT_ARRAY; }
+
 /* Decodes image k of the list; -1 after fail(). */
 static int load_image(const struct model_io *io, const val *images, int k, struct image *im)
 {
@@ -127,6 +129,7 @@ static int tile_images(const struct model_io *io, const struct image *im, struct
 static int build_images(const struct model_io *io, const val *images, struct input *in, const char **why)
 {
     int n = val_len(images);
+    if (!is_list(images)) return rejected(why, "images are not a list");
     if (!n) return 0;
     if (!io->media) return rejected(why, "images without a vision tower");
     if (n > IMAGES_MAX) return rejected(why, "too many images");
@@ -152,6 +155,7 @@ static int build_prompt(const struct model_io *io, const struct record *r, struc
     const val *choices = val_get(&r->root, "choices");
     int nchoice = val_len(choices);
     if (!val_str(val_get(&r->root, "question"), &p.question.p, &p.question.n)) return rejected(why, "no question");
+    if (!is_list(choices)) return rejected(why, "choices are not a list");
     if (nchoice > CHOICES_MAX) return rejected(why, "too many choices");
     struct slice choice[CHOICES_MAX];
     for (int i = 0; i < nchoice; i++)

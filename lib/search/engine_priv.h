@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the files of the engine share: the tree of cached prompt pieces (prefix.c), the paths being decoded (paths.c),
- * and the rounds (engine.c).
+ * the rounds (round.c), and what a program sees of it all (engine.c).
  */
 #ifndef SEARCH_ENGINE_PRIV_H
 #define SEARCH_ENGINE_PRIV_H

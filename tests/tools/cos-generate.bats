@@ -99,12 +99,13 @@ plain() { cos-cat -q --plain "$@"; }
       echo '{"question": "no id"}'
       echo '{"id": "c", "question": "?", "images": [{"data": {"$bin": "iVBORw0KGgo="}, "type": "png"}]}'
       jq -nc '{id: "d", question: ("word " * 600)}'
+      echo '{"id": "e", "question": "?", "images": "0.png"}'
     } | cos-cat -f > bad.cos
     run gen --model "$W/base" --rejects rej.cos --threads 1 < <(cat bad.cos)
     [ "$status" = 0 ]
-    [[ "$output" == *"7 in, 2 out, 5 rejected (unreadable image 2, no question 1, no id 1, prompt too long 1)"* ]]
+    [[ "$output" == *"8 in, 2 out, 6 rejected (unreadable image 2, no question 1, no id 1, prompt too long 1, images are not a list 1)"* ]]
     [[ "$output" == *"(id a): image 1: "*none.png* ]]
-    [ "$(plain < rej.cos | jq -r .meta.reject | sort -u | wc -l)" = 4 ]
+    [ "$(plain < rej.cos | jq -r .meta.reject | sort -u | wc -l)" = 5 ]
 }
 
 @test "a path of full length that can never fit is refused, not waited for" {
