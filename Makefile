@@ -32,12 +32,12 @@ LAYERS       = search train model ops record media text store base
 libs_base    = -lxxhash -lpthread -lm
 libs_store   = -ljansson
 libs_record  = -lmsgpackc -ljansson
-libs_text    = -lpcre2-8
+libs_text    = -lpcre2-8 -lutf8proc
 libs_media   = -larchive -lpng -ljpeg -lwebp
 libs_ops     = -ldnnl -l:libgomp.so.1
 
 PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
-           libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev
+           libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev libutf8proc-dev
 
 .PHONY: all deps demo test bench install lint clean examples
 .DEFAULT_GOAL := all

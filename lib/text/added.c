@@ -5,7 +5,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#pragma weak utf8proc_category              /* until the Makefile links -lutf8proc */
 #include "text/unicode.h"
 
 /* Node 0 is the root. Children are a list through `sibling`; 0 ends it (no child is the root). */
@@ -66,7 +65,6 @@ static int longest_at(const struct finder *f, const char *s, size_t n, size_t *l
 
 static bool is_word(uint32_t c)
 {
-    if (!utf8proc_category) return c < 0x80 && (c == '_' || (c | 32) - 'a' < 26u || c - '0' < 10u);
     switch (utf8proc_category((utf8proc_int32_t)c)) {
     case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM:
     case UTF8PROC_CATEGORY_LO: case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME:

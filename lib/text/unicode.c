@@ -5,8 +5,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#pragma weak utf8proc_map                   /* until the Makefile links -lutf8proc */
-#pragma weak utf8proc_errmsg
 
 /* Length of the character at s if valid; else minus the length of its longest valid start (at least 1). */
 static int char_len(const unsigned char *s, size_t n)
@@ -158,7 +156,6 @@ static size_t run_len(const char *s, size_t n, bool *plain)
 
 static int normalise_run(enum text_form form, const char *s, size_t n, struct buf *out, bool *changed)
 {
-    if (!utf8proc_map) return fail("built without utf8proc: text cannot be normalised");
     utf8proc_uint8_t *r = NULL;
     utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &r,
                                         (utf8proc_option_t)(form_options(form) | UTF8PROC_STABLE));
