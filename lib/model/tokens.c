@@ -32,7 +32,7 @@ static float *means(const struct model *m, const struct param *p, const int *con
     return out;
 }
 
-/* Memory for rows rows; the weights there were are copied, moments start again. */
+/* Memory of its own for rows rows; the weights there were are copied, moments start again. */
 static int regrow(struct model *m, struct param *p, int rows)
 {
     struct param old = *p;
@@ -65,7 +65,8 @@ int model_add_tokens(struct model *m, int vocab, const int *const *mean_of, cons
     for (int i = 0; i < (m->cfg.text.tied ? 1 : 2); i++) {
         struct param *p = both[i];
         float *x = means(m, p, mean_of, n, count);
-        int bad = all > p->rows && regrow(m, p, all);
+        bool mapped = !(m->flags & MODEL_TRAIN);           /* maybe: then it cannot be written to */
+        int bad = (all > p->rows || mapped) && regrow(m, p, all);
         if (!bad) param_put(m, p, (size_t)(vocab - count) * (size_t)p->cols, (size_t)count * (size_t)p->cols, x);
         free(x);
         if (bad) return -1;

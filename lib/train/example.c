@@ -43,15 +43,23 @@ int draft_begin(struct draft *d, const struct model_io *io, const struct record 
     return 0;
 }
 
-void draft_response(struct draft *d, const struct model_io *io, const uint32_t *id, int n)
+static struct train_seq *add_seq(struct draft *d, const uint32_t *id, int n, int more)
 {
-    bool end = io->end_of_turn >= 0;
     struct train_seq *s = &d->ex.seq[d->ex.nseq++];
     s->prompt = d->in.n;
-    s->n = d->in.n + n + end;
+    s->n = d->in.n + n + more;
     s->id = mem_array((size_t)s->n, sizeof *s->id);
     memcpy(s->id, d->in.id, (size_t)d->in.n * sizeof *s->id);
     if (n) memcpy(s->id + d->in.n, id, (size_t)n * sizeof *s->id);
+    return s;
+}
+
+void draft_tokens(struct draft *d, const uint32_t *id, int n) { add_seq(d, id, n, 0); }
+
+void draft_response(struct draft *d, const struct model_io *io, const uint32_t *id, int n)
+{
+    bool end = io->end_of_turn >= 0;
+    struct train_seq *s = add_seq(d, id, n, end);
     if (end) s->id[s->n - 1] = (uint32_t)io->end_of_turn;
 }
 

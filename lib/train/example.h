@@ -34,6 +34,7 @@ struct draft { struct example ex; struct image_set set; struct input in; };
 MUST_USE int draft_begin(struct draft *d, const struct model_io *io, const struct record *r, const char **why);
 /* One more sequence: the prompt, the response given, and the end token. */
 void draft_response(struct draft *d, const struct model_io *io, const uint32_t *id, int n);
+void draft_tokens(struct draft *d, const uint32_t *id, int n);           /* the same without an end token */
 int  draft_longest(const struct draft *d);                   /* tokens of the longest sequence */
 void draft_free(struct draft *d);
 void example_free(struct example *x);

@@ -11,15 +11,16 @@
 #include <jansson.h>
 #include "train/batch.h"
 
-enum { TRAIN_METRICS = 4 };
-struct train_sum { double loss, metric[TRAIN_METRICS]; };        /* metrics: sums over examples */
+enum { TRAIN_METRICS = 8 };
+/* Metric i of a step is metric[i] / count[i]: sums over what it is a mean of (nan where there was none of it). */
+struct train_sum { double loss, metric[TRAIN_METRICS], count[TRAIN_METRICS]; };
 
 /* One micro-batch behind its forward pass. */
 struct train_pass { struct model *m; const struct batch *b; struct mat hidden, dhidden; double total; };
 
 struct objective {
     const char *name;
-    const char *metric[TRAIN_METRICS];         /* names of further columns of the log (means over the examples), NULL at the end */
+    const char *metric[TRAIN_METRICS];         /* names of further columns of the log, NULL at the end */
     /* Adds its own settings as text members, which --resume compares; NULL: none. */
     void   (*settings)(const struct objective *, json_t *out);
     /* Fills the draft's sequences (and ex.own). -1 with *why (static) for a record that cannot be used. Thread-safe. */
@@ -28,7 +29,13 @@ struct objective {
     /* Adds the micro-batch's sum of part(x) / total to sum->loss, and its gradient to dhidden and to the head's gradient;
      * lp and dlp of the batch are room to work in. */
     int    (*loss)(const struct objective *, const struct train_pass *p, struct train_sum *sum);
+    /* What the steps change besides weights: kept with the state of a stopped run. stepped comes behind every step, with
+     * its metrics. Both NULL: nothing. */
+    double *state; int nstate;
+    void   (*stepped)(const struct objective *, const double *metric);
 };
+
+void settings_number(json_t *settings, const char *name, double x);      /* as text, exact to 15 digits */
 
 /* lp[row] = log-probability of target[row] ([ntok], -1: none, lp 0). With dlp also the gradient of dlp . lp is added to
  * dhidden and the head's gradient. 0, or -1 on a device error. */

@@ -13,6 +13,7 @@
 
 enum { JSON_MAX = 1 << 24, PIECE = 1 << 22 /* floats moved at a time */, KINDS = 3 };
 static const char *const kind_name[KINDS] = { "weight", "m", "v" };
+static const char numbers_name[] = "objective";
 
 /* ---- training.json ---- */
 
@@ -60,9 +61,9 @@ int training_check(const char *dir, const json_t *settings, int *step)
 
 static float *kind_of(const struct param *p, int kind) { return kind == 0 ? p->master : kind == 1 ? p->m : p->v; }
 
-static struct st_tensor *list(const struct params *ps, struct arena *names, int *count)
+static struct st_tensor *list(const struct params *ps, int numbers, struct arena *names, int *count)
 {
-    struct st_tensor *v = mem_array((size_t)ps->n * KINDS, sizeof *v);
+    struct st_tensor *v = mem_array((size_t)ps->n * KINDS + 1, sizeof *v);
     *count = 0;
     for (int i = 0; i < ps->n; i++) {
         for (int k = 0; k < KINDS && !ps->v[i].frozen; k++) {
@@ -72,6 +73,7 @@ static struct st_tensor *list(const struct params *ps, struct arena *names, int 
             free(name);
         }
     }
+    if (numbers) v[(*count)++] = (struct st_tensor){ .name = numbers_name, .t = ST_F64, .ndim = 1, .dims = { numbers } };
     return v;
 }
 
@@ -85,11 +87,11 @@ static int put(struct st_writer *w, struct ops *o, const float *p, size_t n, flo
     return 0;
 }
 
-static int put_all(const char *path, struct params *ps, struct ops *o)
+static int put_all(const char *path, struct params *ps, struct ops *o, struct state_numbers more)
 {
     struct arena names = { 0 };
     int n, bad = 0;
-    struct st_tensor *v = list(ps, &names, &n);
+    struct st_tensor *v = list(ps, more.n, &names, &n);
     struct st_writer *w = st_create(path, v, n);
     free(v);
     arena_free(&names);
@@ -98,17 +100,19 @@ static int put_all(const char *path, struct params *ps, struct ops *o)
     for (int i = 0; i < ps->n && !bad; i++)
         for (int k = 0; k < KINDS && !ps->v[i].frozen && !bad; k++) bad = put(w, o, kind_of(&ps->v[i], k), ps->v[i].n, piece);
     free(piece);
+    if (!bad && more.n) bad = st_write(w, more.v, (size_t)more.n * sizeof *more.v);
     if (!bad) return st_finish(w);
     st_abandon(w);
     return -1;
 }
 
-int state_save(const char *dir, struct params *ps, struct ops *o, int step, int steps, const json_t *settings)
+int state_save(const char *dir, struct params *ps, struct ops *o, struct state_numbers more, int step, int steps,
+               const json_t *settings)
 {
     struct dir_tmp d;
     if (dir_begin(&d, dir)) return -1;
     char *path = file_join(d.tmp, "state.safetensors");
-    int bad = put_all(path, ps, o) || training_save(d.tmp, step, steps, settings);
+    int bad = put_all(path, ps, o, more) || training_save(d.tmp, step, steps, settings);
     free(path);
     if (!bad) return dir_commit(&d);
     dir_abandon(&d);
@@ -130,13 +134,23 @@ static int get(const struct safetensors *st, const struct param *p, int kind, st
     return bad;
 }
 
-int state_load(const char *dir, struct params *ps, struct ops *o)
+static int get_numbers(const struct safetensors *st, struct state_numbers more)
+{
+    if (!more.n) return 0;
+    const struct st_tensor *t = st_find(st, numbers_name);
+    if (!t || t->t != ST_F64 || t->n != (size_t)more.n) return fail("no tensor %s of %d numbers", numbers_name, more.n);
+    memcpy(more.v, t->p, t->bytes);
+    return 0;
+}
+
+int state_load(const char *dir, struct params *ps, struct ops *o, struct state_numbers more)
 {
     struct safetensors st;
     char *path = file_join(dir, "state.safetensors");
     int bad = st_open(path, &st);
     if (!bad) {
         float *piece = mem_array(PIECE, sizeof *piece);
+        if ((bad = get_numbers(&st, more))) fail_in("%s", path);
         for (int i = 0; i < ps->n && !bad; i++) {
             struct param *p = &ps->v[i];
             for (int k = 0; k < KINDS && !p->frozen && !bad; k++)

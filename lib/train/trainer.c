@@ -57,13 +57,6 @@ static double now(void)
 
 /* ---- the settings that decide the weights, as text: what --resume compares ---- */
 
-static void set_num(json_t *s, const char *name, double x)
-{
-    char v[40];
-    snprintf(v, sizeof v, "%.15g", x);
-    json_object_set_new(s, name, json_string(v));
-}
-
 static void set_frozen(json_t *s, const bool *frozen)
 {
     struct buf b = { 0 };
@@ -84,14 +77,14 @@ static json_t *settings_of(const struct train_job *job)
     json_object_set_new(s, "objective", json_string(job->obj->name));
     json_object_set_new(s, "model", json_string(model_digest(job->m)));
     json_object_set_new(s, "data", json_string(data));
-    set_num(s, "examples", dataset_count(job->ds));
+    settings_number(s, "examples", dataset_count(job->ds));
     const struct { const char *name; double x; } num[] = {
         { "epochs", c->epochs }, { "steps", c->steps }, { "batch", c->batch }, { "micro-tokens", c->micro_tokens },
         { "group-images", c->group }, { "jitter", c->jitter }, { "lr", c->lr }, { "min-lr", c->floor },
         { "warmup", c->warmup }, { "beta1", c->optim.b1 }, { "beta2", c->optim.b2 }, { "eps", c->optim.eps },
         { "decay", c->optim.decay }, { "clip", c->optim.clip },
     };
-    for (int i = 0; i < countof(num); i++) set_num(s, num[i].name, num[i].x);
+    for (int i = 0; i < countof(num); i++) settings_number(s, num[i].name, num[i].x);
     char seed[32];
     snprintf(seed, sizeof seed, "%" PRIu64, c->seed);
     json_object_set_new(s, "seed", json_string(seed));
@@ -140,13 +133,18 @@ static int find_out(struct trainer *t)                     /* 1: complete; 0: no
     return 1;
 }
 
+static struct state_numbers numbers_of(const struct trainer *t)
+{
+    return (struct state_numbers){ t->job->obj->state, t->job->obj->nstate };
+}
+
 static int find_state(struct trainer *t)
 {
     if (!file_exists(t->state_dir)) return 0;
     if (t->c->force) return dir_remove(t->state_dir);
     if (training_check(t->state_dir, t->settings, &t->done)) return -1;
     if (t->done > t->steps) return fail("%s: step %d of a run of %d", t->state_dir, t->done, t->steps);
-    if (state_load(t->state_dir, t->ps, t->o)) return -1;
+    if (state_load(t->state_dir, t->ps, t->o, numbers_of(t))) return -1;
     note(t, "going on behind step %d of %d", t->done, t->steps);
     return 0;
 }
@@ -166,7 +164,7 @@ static int save_model(struct trainer *t, const char *out)
 
 static int save_state(struct trainer *t)
 {
-    if (state_save(t->state_dir, t->ps, t->o, t->done, t->steps, t->settings)) return -1;
+    if (state_save(t->state_dir, t->ps, t->o, numbers_of(t), t->done, t->steps, t->settings)) return -1;
     if (!t->c->keep) return 0;
     char *kept = mem_fmt("%s-step%d", t->out, t->done);
     int r = save_model(t, kept);
@@ -217,7 +215,8 @@ static int one_step(struct trainer *t, const struct plan *p, int step, struct tr
     r->steps = t->steps;
     r->epoch = (double)t->done / t->epoch_steps;
     r->loss = sum.loss;
-    for (int i = 0; i < TRAIN_METRICS; i++) r->metric[i] = sum.metric[i] / r->examples;
+    for (int i = 0; i < TRAIN_METRICS; i++) r->metric[i] = sum.metric[i] / sum.count[i];
+    if (t->job->obj->stepped) t->job->obj->stepped(t->job->obj, r->metric);
     r->seconds = now() - start;
     return 0;
 }
