@@ -60,9 +60,9 @@ static void test_whole_path(void)
     val_set(&r->zone, &r->root, "scores", val_map());
     path_into(r, path_record(&r->zone, &p, &io, "digest"));
     const val *path = val_get(&r->root, "path"), *steps = val_get(path, "steps");
-    const uint32_t *ids;
-    const float *lp;
-    size_t n, nl;
+    const uint32_t *ids = NULL;
+    const float *lp = NULL;
+    size_t n = 0, nl = 0;
     int64_t index, a, b;
     T_CHECK(!val_get(&r->root, "scores"));
     T_CHECK(val_is_str(val_get(path, "end"), "stop") && val_is_str(val_get(path, "answer"), "red"));
