@@ -85,7 +85,7 @@ struct cat {
     bool from_memory;
     /* the output */
     bool to_json, begun;
-    uint64_t in_stream;
+    uint64_t in_stream, done;                  /* records of the running stream; of all, for the progress */
     int warned;
 };
 
@@ -392,8 +392,9 @@ static int write_batch(void *arg, void *item)
     }
     if (!bad && c->to_json && !gather && fflush(stdout)) bad = fail_errno("stdout");
     if (!bad && !gather) tool_count(c->t, 0, (uint64_t)(b->n - rejected));
+    c->done += (uint64_t)b->n;
     drop_batch(NULL, b);
-    tool_progress(c->t, "records", (double)c->index, 0, NULL);
+    tool_progress(c->t, "records", (double)c->done, 0, NULL);
     return bad;
 }
 

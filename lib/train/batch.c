@@ -70,13 +70,13 @@ static int move_tiles(float *px, int planes, int side, int dx, int dy)
     return 0;
 }
 
-static int load_set(float *px, const struct batch_cfg *c, int set, int epoch)
+static int load_set(float *px, const struct batch_cfg *c, int set, uint64_t when)
 {
     if (dataset_pixels(c->ds, c->io, set, px)) return -1;
     if (!c->jitter) return 0;
     struct rng_key key = rng_key(c->seed, dataset_set_digest(c->ds, set), 2 * sizeof(uint64_t));
     uint32_t n = 2 * (uint32_t)c->jitter + 1;
-    int dx = (int)rng_below(key, (uint64_t)epoch, 0, n) - c->jitter, dy = (int)rng_below(key, (uint64_t)epoch, 1, n) - c->jitter;
+    int dx = (int)rng_below(key, when, 0, n) - c->jitter, dy = (int)rng_below(key, when, 1, n) - c->jitter;
     return move_tiles(px, 3 * dataset_set_tiles(c->ds, set), c->io->tile, dx, dy);
 }
 
@@ -91,14 +91,14 @@ static int tile_of(struct batch *b, const struct batch_cfg *c, int set)
     return tile;
 }
 
-static int load_pixels(struct batch *b, const struct batch_cfg *c, int epoch)
+static int load_pixels(struct batch *b, const struct batch_cfg *c, uint64_t when)
 {
     size_t tile = 3 * (size_t)c->io->tile * (size_t)c->io->tile;
     if (need_pixels(b, (size_t)b->in.ntile * tile)) return -1;
     b->in.pixels = b->in.ntile ? b->pixels : NULL;
     float *px = b->pixels;
     for (int i = 0; i < b->nset; i++) {
-        if (load_set(px, c, b->set[i], epoch)) return -1;
+        if (load_set(px, c, b->set[i], when)) return -1;
         px += (size_t)dataset_set_tiles(c->ds, b->set[i]) * tile;
     }
     return 0;
@@ -199,8 +199,8 @@ void batch_layout(struct batch *b, const struct batch_cfg *c, const int *which, 
     b->in.img_src = b->img_src;
 }
 
-int batch_build(struct batch *b, const struct batch_cfg *c, const int *which, int n, int epoch)
+int batch_build(struct batch *b, const struct batch_cfg *c, const int *which, int n, uint64_t when)
 {
     batch_layout(b, c, which, n);
-    return load_pixels(b, c, epoch);
+    return load_pixels(b, c, when);
 }

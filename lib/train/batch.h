@@ -30,8 +30,9 @@ struct batch_cfg { const struct dataset *ds; const struct model_io *io; bool sha
 /* The rows of examples which[0 .. n), all but the pixels. */
 void batch_layout(struct batch *b, const struct batch_cfg *c, const int *which, int n);
 /* The same with the pixels. jitter: every image is moved by up to so many pixels each way, its edge repeated,
- * by a draw from (seed, epoch, image). Reads and decodes the images; fails if one cannot be read. */
-MUST_USE int batch_build(struct batch *b, const struct batch_cfg *c, const int *which, int n, int epoch);
+ * by a draw from (seed, when, image); `when` names the optimiser step, so that examples of one step share the moved image.
+ * Reads and decodes the images; fails if one cannot be read. */
+MUST_USE int batch_build(struct batch *b, const struct batch_cfg *c, const int *which, int n, uint64_t when);
 
 static inline int batch_row(const struct batch_seq *s, int j) { return s->row + j - s->skip; }
 
