@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+# cos-eval scaling, prm, length, pairs, compare: small cases by hand, and agreement between the programs.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+stream() { cos-cat -q --from-json --no-provenance; }
+
+# row FILE KEYS...: the cells from `value` on of the row that begins with KEYS, without the method of the interval
+row() { local f=$1 k; shift; k=$(printf '%s\t' "$@"); grep -F "$k" "$f" | awk -F'\t' -v OFS=' ' -v n=$# '{ print $(n + 1), $(n + 2), $(n + 3), $(n + 4) }'; }
+
+# pool N M: N questions of M paths each; scores and answers by a fixed rule
+pool() {
+    jq -nc --argjson q "$1" --argjson m "$2" 'range($q) as $i | range($m) as $j | (($i * 7919 + $j * 104729 + $i * $j * 31) % 1000) as $x |
+      {id: "q/\($i)", answer: "r", path: {index: $j, end: "stop", answer: (if $x % 11 == 0 then null elif $x % 5 < 2 then "r" else "w\($x % 3)" end),
+       steps: [range(1 + $x % 4) | {name: "s", thought: "t\($x)", score: (($x * 13 % 97) / 97)}], answer_score: (($x * 7 % 89) / 89 + (if $x % 5 < 2 then 0.3 else 0 end)),
+       tokens: {"$u32": [range(10 + $x % 7)]}}}' | stream | cos-score answer -q --no-provenance
+}
+
+@test "scaling: by hand" {
+    # q: ranked wrong, right, wrong, wrong; p: all right
+    printf '%s\n' '0 w 0.9' '1 r 0.8' '2 w 0.1' '3 v 0.05' | jq -Rc 'split(" ") | {id: "q", path: {index: (.[0] | tonumber), answer: .[1], correct: (.[1] == "r"),
+      tokens: {"$u32": [1, 2]}}, scores: {s: (.[2] | tonumber)}}' >j
+    jq -nc 'range(4) | {id: "p", path: {index: ., answer: "r", correct: true, tokens: {"$u32": [1, 2, 3, 4]}}, scores: {s: .}}' >>j
+    stream <j >a
+    cos-eval scaling --by s a >out 2>err
+    grep -qx 'cos-eval: 8 in, 8 used' err
+    [ "$(head -1 out)" = "$(printf 'method\tN\tn\tvalue\tlow\thigh\tinterval\ttokens\ttokens_low\ttokens_high')" ]
+    v() { row out "$1" "$2" | cut -d' ' -f2; }
+    [ "$(v pass 1)" = 0.6250 ]      # (1/4 + 1) / 2
+    [ "$(v pass 2)" = 0.7500 ]      # (1 - C(3,2) / C(4,2) + 1) / 2
+    [ "$(v pass 4)" = 1.0000 ]
+    [ "$(v best 1)" = 0.6250 ]
+    [ "$(v best 2)" = 0.6667 ]      # of 6 subsets of q two have r as their best
+    [ "$(v best 4)" = 0.5000 ]
+    [ "$(v vote 1)" = 0.6250 ]
+    [ "$(v vote 4)" = 0.5000 ]
+    [ "$(v weighted 4)" = 0.5000 ]
+    [ "$(awk -F'\t' '$1 == "best" { printf "%s ", $8 }' out)" = "3.0 6.0 12.0 " ]
+    # subsets of two: of q's the better one decides; over many draws the mean is near 2/6
+    cos-eval scaling --by s -q --draws 10000 a | awk -F'\t' '$1 == "vote" && $2 == 2 { exit !($4 > 0.66 && $4 < 0.673) }'
+}
+
+@test "scaling: all paths give what cos-select and cos-eval accuracy give" {
+    pool 40 8 >a
+    cos-eval scaling -q a >out
+    for m in best vote weighted; do
+        want=$(cos-select $m -q a | cos-eval accuracy -q | awk -F'\t' '$1 == "total" { print $6 }')
+        [ "$(row out $m 8 | cut -d' ' -f2)" = "$want" ]
+    done
+    all=$(cos-eval accuracy -q --all a | awk -F'\t' '$1 == "total" { print $6 }')
+    for m in pass best vote weighted; do [ "$(row out $m 1 | cut -d' ' -f2)" = "$all" ]; done
+    cos-eval scaling -q a | cmp - out
+    ! cos-eval scaling -q --seed 1 a | cmp -s - out
+    cos-eval scaling -q --match exact a | cmp - out
+    # other scores leave the subsets of the votes as they are, but for ties; pass never changes
+    cos-eval scaling -q --step-weight 1 a | grep ^pass | cmp - <(grep ^pass out)
+}
+
+@test "scaling: points of other files, the same questions" {
+    pool 6 4 >a
+    cos-select best -q a | cos-cat -q --plain | jq -c '.meta.search = {n: 4, tokens: 100}' | stream >b
+    cos-select top -q -n 1 --by path.index a >g
+    cos-eval scaling --beam b --greedy g a >out 2>err
+    grep -qx 'cos-eval: 36 in, 36 used' err
+    [ "$(awk -F'\t' '$1 == "beam" { print $2, $3, $4, $7, $8 }' out)" = "4 6 $(row out best 4 | cut -d' ' -f2) Wilson 100.0" ]
+    [ "$(awk -F'\t' '$1 == "greedy" { print $2, $3 }' out)" = "1 6" ]
+    cos-eval scaling -q --json --beam b a | jq -e '.table == "scaling" and ([.rows[] | select(.method == "beam")] | length == 1) and .rows[0].N == 1 and (.rows[0].value | type == "number")'
+    cos-cat -q --head 5 b >few
+    fails_with 1 "few: answers 5 of the pool's 6 questions" cos-eval scaling -q --beam few a
+    pool 7 1 >more
+    fails_with 1 "more: record 7 (id q/6): this question is not in the pool" cos-eval scaling -q --beam more a
+    fails_with 1 "a: record 2 (id q/0): a second path of this question" cos-eval scaling -q --greedy a a
+}
+
+@test "scaling: pools without scores, of unequal size, out of order" {
+    pool 5 4 >a
+    cos-cat -q --plain a | jq -c 'del(.path.answer_score) | select(.id != "q/3" or .path.index < 2)' | stream >b
+    cos-eval scaling b >out 2>err
+    grep -q 'no path has a score: no best, no weighted vote' err
+    [ "$(cut -f1,2 out | tr '\t\n' '  ')" = "method N pass 1 pass 2 vote 1 vote 2 " ]
+    fails_with 1 "record 21 (id q/0): this id came before" sh -c 'cat a a | cos-eval scaling -q'
+    fails_with 1 "no path.correct" sh -c 'cos-cat -q --plain a | jq -c "del(.path.correct)" | cos-cat --from-json -q | cos-eval scaling -q'
+}
+
+labelled() {
+    # 6 steps in 2 questions: scores and truths by hand; one neutral, one without a score
+    jq -nc '[["a", [[0.9, 1], [0.6, 0], [0.4, 1]], 0.8, 1], ["a", [[0.2, 0], [0.7, 0.5]], 0.3, 0], ["b", [[0.1, 0], [null, 1], [1, 1]], 0.6, 0]] | to_entries[] |
+      .key as $k | .value | {id: .[0], path: {index: $k, steps: [.[1][] | {thought: "abc", score: .[0], labels: [{by: "truth", value: .[1]}, {by: "mc", k: (if .[1] == 1 then 3 else 1 end), n: 16}]}],
+      answer: "x", answer_score: .[2], answer_labels: [{by: "truth", value: .[3]}]}}' | stream
+}
+
+@test "prm: by hand" {
+    labelled >a
+    cos-eval prm a >out 2>err
+    grep -qx 'cos-eval: steps left out: 1 without a score or a label, 1 neutral' err
+    v() { row out "$1" "$2" | cut -d' ' -f1,2; }
+    # right: .9 .4 1, wrong: .6 .2 .1; at 0.5 two mistakes; of 9 pairs only (.4, .6) is wrong
+    [ "$(v step share_right)" = "6 0.5000" ]
+    [ "$(v step accuracy)" = "6 0.6667" ]
+    [ "$(v step f1_right)" = "6 0.6667" ]
+    [ "$(v step f1_wrong)" = "6 0.6667" ]
+    [ "$(v step f1_macro)" = "6 0.6667" ]
+    [ "$(v step kappa)" = "6 0.3333" ]
+    [ "$(v step auroc)" = "6 0.8889" ]
+    [ "$(v step brier)" = "6 0.1300" ]      # (.01 + .36 + .36 + .04 + .01 + 0) / 6
+    [ "$(v step ece)" = "6 0.2667" ]        # bins: 9: (.9, 1) and (1, 1): |1.9 - 2|; .6; .6; .2; .1: 1.6 / 6
+    [ "$(v answer accuracy)" = "3 0.6667" ]
+    [ "$(v answer auroc)" = "3 1.0000" ]
+    [ "$(v step corr_steps | cut -d' ' -f1)" = 2 ]    # the third path has a step without a score
+    [ "$(v answer corr_chars | cut -d' ' -f1)" = 3 ]
+    ! grep -q corr_tokens out
+}
+
+@test "prm: labels instead of scores, thresholds, bins, JSON" {
+    labelled >a
+    cos-eval prm -q --pred mc a >out
+    [ "$(row out step accuracy | cut -d' ' -f1,2)" = "7 0.4286" ]      # nothing is above one half: 3 of 7 are wrong
+    cos-eval prm -q --pred mc --threshold 0.1 a >out
+    [ "$(row out step accuracy | cut -d' ' -f1,2)" = "7 1.0000" ]      # 3 / 16 against 1 / 16
+    ! grep -q ^answer.accuracy out
+    cos-eval prm -q --bins a >out
+    [ "$(grep -c . out)" = 21 ]
+    [ "$(awk -F'\t' '$1 == "step" && $2 == "0.9" { print $4, $5, $6 }' out)" = "2 0.9500 1.0000" ]
+    [ "$(awk -F'\t' '$1 == "step" && $2 == "0.3" { print $4, $5, $6 }' out)" = "0 - -" ]
+    cos-eval prm -q --json a | jq -e '.table == "prm" and (.rows | map(select(.of == "step" and .measure == "auroc"))[0].value * 9 | round) == 8'
+    fails_with 1 "no step and no answer has both a score and a label by 'judge'" cos-eval prm -q --truth judge a
+}
+
+@test "length: by source, paths as they are" {
+    labelled | cos-cat -q --plain | jq -c '.source = (if .id == "a" then "x" else "w" end) | .path.end = "stop" | .path.tokens = {"$u32": [1, 2, 3, 4, 5, 6]}' | stream >a
+    cos-eval length -q a >out
+    [ "$(awk -F'\t' '{ print $1 }' out | uniq | tr '\n' ' ')" = "source w x total " ]
+    [ "$(row out x steps | cut -d' ' -f1,2)" = "2 2.50" ]
+    [ "$(row out total steps | cut -d' ' -f1,2)" = "3 2.67" ]
+    [ "$(row out total tokens | cut -d' ' -f1,2)" = "3 6.0" ]
+    [ "$(row out x tokens_per_step | cut -d' ' -f1,2)" = "2 2.5" ]
+    [ "$(row out x chars | cut -d' ' -f1,2)" = "2 8.5" ]      # 3 x 3 + 1, 2 x 3 + 1
+    [ "$(row out total ends | cut -d' ' -f1,2)" = "3 1.0000" ]
+    [ "$(row out total cut_off | cut -d' ' -f1,2)" = "3 0.0000" ]
+    [ "$(row out w steps)" = "1 3.00 - -" ]                   # one question: no interval
+    cos-eval length -q --by id a | grep -q '^a	steps	2	2.50'
+}
+
+@test "pairs: from the paths to the diagnosis" {
+    pool 30 6 >a
+    cos-select pairs -q --gap 0.1 -n 2 a >p
+    cos-eval pairs p >out 2>err
+    n=$(cos-cat -q --plain p | wc -l)
+    grep -qx "cos-eval: $n in, $n used" err
+    cos-cat -q --plain p | jq -s 'def chars: ([.steps[] | .name, .thought] + [.answer // ""] | map(length) | add); length as $n | def mean(f): map(f) | add / $n;
+      [mean(.meta.pair.gap), mean((.chosen.steps | length) - (.rejected.steps | length)), mean(if (.chosen | chars) > (.rejected | chars) then 1 else 0 end),
+       mean(if .meta.pair.decided_by == "answer" then 1 else 0 end), mean(if .chosen.correct then 1 else 0 end),
+       mean((.chosen.tokens["$u32"] | length) - (.rejected.tokens["$u32"] | length))] | .[]' >want
+    i=0
+    for m in gap steps_difference chars_longer decided_by_answer chosen_right tokens_difference; do
+        i=$((i + 1))
+        awk -v a="$(sed -n ${i}p want)" -v b="$(row out $m | cut -d' ' -f2)" 'BEGIN { d = a - b; exit !(b != "" && d < 0.051 && d > -0.051) }'
+        awk -F'\t' -v m=$m '$1 == m { exit !($4 <= $3 && $3 <= $5 && $6 ~ /^bootstrap by question/) }' out
+    done
+    grep -q '^gap_p50	' out
+    cos-select pairs -q --gap 0.1 a | cos-eval pairs -q --json | jq -e '.rows[] | select(.measure == "chosen_right") | .interval == "Wilson"'
+    # pairs from elsewhere have no scores
+    cos-cat -q --plain p | jq -c 'del(.meta)' | stream | cos-eval pairs -q | cut -f1 >m
+    grep -qx chars_longer m
+    ! grep -qx gap m
+    fails_with 1 "record 1 (id q/0): not a pair" cos-eval pairs -q a
+}
+
+@test "compare: the four cells, McNemar, the same questions" {
+    mk() { jq -Rnc --arg s "$1" '$s / "" | to_entries[] | {id: "q/\(.key)", path: {index: 0, answer: "x", correct: (.value == "1")}}' | stream; }
+    mk 1110000011 >a
+    mk 0001111111 >b
+    cos-eval compare a b >out 2>err
+    grep -qx 'cos-eval: 20 in, 20 used' err
+    v() { row out "$1" | cut -d' ' -f1,2; }
+    [ "$(v a)" = "10 0.5000" ]
+    [ "$(v b)" = "10 0.7000" ]
+    [ "$(v difference)" = "10 0.2000" ]
+    [ "$(v only_a_right)" = "10 0.3000" ]
+    [ "$(v only_b_right)" = "10 0.5000" ]
+    [ "$(v both_right)" = "10 0.2000" ]
+    [ "$(v none_right)" = "10 0.0000" ]
+    [[ "$(v p_mcnemar)" = "8 0.72656"* ]]    # 2 (1 + 8 + 28 + 56) / 256
+    [ "$(cos-eval compare -q b a | awk -F'\t' '$1 == "difference" { print $3 }')" = "-0.2000" ]
+    [ "$(cos-eval compare -q - b <a | awk -F'\t' '$1 == "difference" { print $3 }')" = "0.2000" ]
+    [ "$(cos-eval compare -q a - <b | awk -F'\t' '$1 == "difference" { print $3 }')" = "0.2000" ]
+    mk 111 >c
+    fails_with 1 "7 questions are only in a, 0 only in c, as q/3" cos-eval compare -q a c
+    fails_with 1 "0 questions are only in c, 7 only in a, as q/3" cos-eval compare -q c a
+    cos-eval compare --common a c 2>&1 >out | grep -qx 'cos-eval: 13 in, 6 used, 7 on one side only'
+    [ "$(v difference)" = "3 0.0000" ]
+    cat a a >twice
+    fails_with 1 "twice: record 11 (id q/0): the same path.index as another path of its id" cos-eval compare -q twice b
+    fails_with 2 "want two files" cos-eval compare -q a
+    fails_with 2 "want two files" cos-eval compare -q a a
+}
+
+@test "cut input, full disk, nothing to measure" {
+    labelled >a
+    pool 2 2 >b
+    cos-select pairs -q --gap 0 b >p
+    STEP=17 refuses_cuts a cos-eval prm -q
+    STEP=17 refuses_cuts a cos-eval length -q
+    STEP=17 refuses_cuts b cos-eval scaling -q
+    STEP=17 refuses_cuts p cos-eval pairs -q
+    STEP=17 refuses_cuts b cos-eval compare -q a -
+    cos-select filter -q -w id=none b >none
+    for c in 'prm a' 'length a' 'scaling b' 'pairs p' "scaling --json b"; do
+        fails_with 1 "stdout: No space left on device" sh -c "cos-eval ${c% *} -q ${c##* } >/dev/full"
+        fails_with 1 "no " cos-eval ${c% *} -q none
+    done
+    head -c 100 b >few
+    fails_with 1 "few:" cos-eval scaling -q --beam few b
+    for c in prm length scaling pairs compare; do cos-eval $c -h | grep -q -e --json; done
+}
