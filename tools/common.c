@@ -40,13 +40,27 @@ static void clear_bar(struct tool *t)
     t->streams->bar = false;
 }
 
+/* Messages quote ids and other text of the input: no line break or terminal control gets through. */
+static void put_clean(const char *s)
+{
+    for (; *s; s++) fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, stderr);
+}
+
 static void line(struct tool *t, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 static void line(struct tool *t, const char *fmt, va_list ap)
 {
+    struct buf b = {0};
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    buf_need(&b, (size_t)mem_max(n, 0));
+    if (n > 0) vsnprintf(b.p, (size_t)n + 1, fmt, again);
+    va_end(again);
     clear_bar(t);
     fprintf(stderr, "%s: ", t->program);
-    vfprintf(stderr, fmt, ap);
+    put_clean(b.p);
     fputc('\n', stderr);
+    buf_free(&b);
 }
 
 void tool_note(struct tool *t, const char *fmt, ...)
@@ -462,7 +476,8 @@ int tool_main(const char *program, const char *about, const struct command *cmds
     if (bad) {
         bool usage = err_kind() == ERR_USAGE;
         const char *sub = usage && t.cmd && t.cmd->name ? t.cmd->name : "";
-        fprintf(stderr, "%s: %s", program, err_msg());
+        fprintf(stderr, "%s: ", program);
+        put_clean(err_msg());
         if (usage) fprintf(stderr, " (try %s%s%s -h)", program, *sub ? " " : "", sub);
         fputc('\n', stderr);
     }

@@ -76,7 +76,8 @@ val val_array(msgpack_zone *z, int n);                      /* n nils */
 val val_copy(msgpack_zone *z, const val *v);                /* deep */
 val *val_set(msgpack_zone *z, val *map, const char *key, val v);   /* replaces or appends; returns the stored value */
 val *val_set_map(msgpack_zone *z, val *map, const char *key);      /* the map under key, made when absent */
-val *val_push(msgpack_zone *z, val *array, val v);          /* copies the array when it cannot grow in place: for many, val_array(n) */
+/* Copies the array when it cannot grow in place: for many items make val_array(n). */
+val *val_push(msgpack_zone *z, val *array, val v);
 bool val_remove(val *map, const char *key);
 
 /* ---- provenance ---- */
@@ -101,7 +102,8 @@ struct rec_writer *rec_writer_new(FILE *f, const char *name);          /* does n
  * Called by the first rec_write with (NULL, NULL) if not before. Called again, it ends the running stream with its
  * trailer and starts another behind it, so that every record stands under its own provenance. */
 MUST_USE int rec_write_header(struct rec_writer *out, const struct rec_reader *in, const struct rec_prov *me);
-MUST_USE int rec_write_header_after(struct rec_writer *out, const val *header, const struct rec_prov *me);   /* header: NULL or a map */
+/* The same with the header (NULL or a map) that stood above the records. */
+MUST_USE int rec_write_header_after(struct rec_writer *out, const val *header, const struct rec_prov *me);
 val rec_header(msgpack_zone *z, const val *header, const struct rec_prov *me);            /* what those two write */
 val rec_trailer(msgpack_zone *z, uint64_t count);
 MUST_USE int rec_write(struct rec_writer *out, const struct record *r);
