@@ -182,7 +182,7 @@ keys() { cos-cat -q --plain | jq .k | tr '\n' ' '; }
     try() { printf '{"id":"ok"}\n%s\n' "$1" | cos-cat -q -f >a; fails_with 1 "$2" cos-cat -q --check a >/dev/null; }
     try '{"question":"x"}' 'a: record 2: /: no "id"'
     try '{"id":""}' 'a: record 2 (id ): /id: want at least 1 characters'
-    try '{"id":"c\\n\\u001b[2J","question":1}' 'a: record 2 (id c??[2J): /question: want string'
+    try '{"id":"c\n\u001b[2J","question":1}' 'a: record 2 (id c??[2J): /question: want string'
     try '{"id":"c/5","question":1}' 'a: record 2 (id c/5): /question: want string'
     try '{"id":"c","choices":["a",2]}' '/choices/1: want string'
     try '{"id":"c","images":[{"ref":"a.png"},{"type":"png"}]}' '/images/1: none of 2 forms fits'
