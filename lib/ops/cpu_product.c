@@ -9,10 +9,10 @@
 #include "base/mem.h"
 
 enum {
-    KC = 256,                                  /* depth of a piece: a panel of B stays in the first cache */
-    LDA = KC + 16,
+    KC = 256,                                  /* depth of a piece: what is packed at a time */
     MC = 96,                                   /* rows of A packed at a time */
-    TASK_ROWS = 288,                           /* rows a task does with one packing of B */
+    LDA = KC + 16,
+    ROWS = 288, COLS = 256,                    /* a task: its part of B, of A and of C fit the second cache */
     MAX_PARTS = 16                             /* pieces of K computed apart where C is small */
 };
 
@@ -29,8 +29,6 @@ struct plan {
 
 struct task { struct plan *pl; int worker, i0, m, j0, n, k0, k; float *c; int64_t ldc; };
 
-static int panels(const struct vec_gemm *g, int n) { return (n + g->nr - 1) / g->nr; }
-
 static size_t elem(enum dtype t, int64_t i) { return (size_t)i * dtype_size(t); }
 
 static void pack_b(const struct task *t, int k0, int k, float *dst)
@@ -42,14 +40,23 @@ static void pack_b(const struct task *t, int k0, int k, float *dst)
     else g->pack_n(dst, b + elem(p->bt, k0 * p->ldb + t->j0), p->bt, p->ldb, t->n, k);
 }
 
-/* A block of A as f32: rows of LDA (no power of two), or, where A comes by columns, tiles of mr rows by columns. */
-static void pack_a(const struct task *t, int i0, int m, int k0, int k, float *dst)
+/* A block of A as f32: rows, in place where they are not a power of two apart (which would make them push each other out
+ * of the cache); or, where A comes by columns, tiles of mr rows by columns. */
+struct block { const float *a; int64_t ars, acs, tile; };
+
+static struct block pack_a(const struct task *t, int i0, int m, int k0, int k, float *dst)
 {
     const struct product *p = t->pl->p;
     const struct vec *v = t->pl->c->v;
+    int mr = v->gemm->mr;
     const char *a = (const char *)p->a + elem(p->at, p->a_t ? k0 * p->lda + i0 : i0 * p->lda + k0);
-    if (p->a_t) v->gemm->pack_a(dst, a, p->at, p->lda, m, k);
-    else v->rows->cast((struct mat){ dst, DT_F32, m, k, LDA }, (struct mat){ (void *)a, p->at, m, k, p->lda });
+    if (p->a_t) {
+        v->gemm->pack_a(dst, a, p->at, p->lda, m, k);
+        return (struct block){ dst, 1, mr, (int64_t)mr * k };
+    }
+    if (p->at == DT_F32 && p->lda % 512) return (struct block){ (const float *)a, p->lda, 1, mr * p->lda };
+    v->rows->cast((struct mat){ dst, DT_F32, m, k, LDA }, (struct mat){ (void *)a, p->at, m, k, p->lda });
+    return (struct block){ dst, LDA, 1, mr * LDA };
 }
 
 static enum gemm_init init_of(const struct task *t, int k0)
@@ -60,18 +67,19 @@ static enum gemm_init init_of(const struct task *t, int k0)
     return p->add ? GEMM_ADD : p->bias ? GEMM_BIAS : GEMM_ZERO;
 }
 
-static void block(const struct task *t, const float *a, int i0, int m, int k0, int k, const float *b)
+/* Rows [i0, i0 + m) of the task, depth [k0, k0 + k). */
+static void multiply(const struct task *t, struct block a, int i0, int m, int k0, int k, const float *b)
 {
     const struct product *p = t->pl->p;
     const struct vec_gemm *g = t->pl->c->v->gemm;
-    struct gemm_tile x = { .k = k, .ldb = g->nr, .ars = p->a_t ? 1 : LDA, .acs = p->a_t ? g->mr : 1, .ldc = t->ldc, .init = init_of(t, k0) };
+    struct gemm_tile x = { .k = k, .ldb = g->nr, .ars = a.ars, .acs = a.acs, .ldc = t->ldc, .init = init_of(t, k0) };
     for (int j = 0; j < t->n; j += g->nr) {
-        x.b = b + (int64_t)(j / g->nr) * k * g->nr;
+        x.b = b + (int64_t)j * k;
         x.n = mem_min(g->nr, t->n - j);
         x.bias = p->bias ? p->bias + t->j0 + j : NULL;
-        for (int i = 0; i < m; i += g->mr) {
+        x.a = a.a;
+        for (int i = 0; i < m; i += g->mr, x.a += a.tile) {
             x.m = mem_min(g->mr, m - i);
-            x.a = a + i * (p->a_t ? k : LDA);
             x.c = t->c + (i0 - t->i0 + i) * t->ldc + j;
             g->tile(&x);
         }
@@ -81,7 +89,8 @@ static void block(const struct task *t, const float *a, int i0, int m, int k0, i
 static void run_task(const struct task *t)
 {
     struct cpu *c = t->pl->c;
-    size_t wide = (size_t)panels(c->v->gemm, t->n) * (size_t)c->v->gemm->nr;
+    int nr = c->v->gemm->nr;
+    size_t wide = (size_t)((t->n + nr - 1) / nr * nr);
     float *b = cpu_scratch(c, t->worker, SCRATCH_B, wide * KC * sizeof *b);
     float *a = cpu_scratch(c, t->worker, SCRATCH_A, (size_t)MC * LDA * sizeof *a);
     if (!a || !b) return;
@@ -90,8 +99,7 @@ static void run_task(const struct task *t)
         pack_b(t, k0, k, b);
         for (int i = t->i0; i < t->i0 + t->m; i += MC) {
             int m = mem_min(MC, t->i0 + t->m - i);
-            pack_a(t, i, m, k0, k, a);
-            block(t, a, i, m, k0, k, b);
+            multiply(t, pack_a(t, i, m, k0, k, a), i, m, k0, k, b);
         }
     }
 }
@@ -128,17 +136,16 @@ static void product_task(void *v, int index, int worker)
 
 /* ---- the plan ---- */
 
-/* Narrow blocks when there are few rows, so that all threads have some; C small against K (gradients of small weights):
- * pieces of K. */
+/* Narrow blocks when there are few rows, so that all threads have some. Where C is small against K (gradients of small
+ * weights), pieces of K: these alone change the sums. */
 static struct plan plan_of(struct cpu *c, const struct product *p)
 {
-    struct plan pl = { .c = c, .p = p, .rows = TASK_ROWS, .cols = 256, .parts = 1, .depth = p->k };
+    struct plan pl = { .c = c, .p = p, .rows = ROWS, .cols = COLS, .parts = 1, .depth = p->k };
     if (p->m <= MC) pl.cols = p->n <= 1024 ? 64 : 128;
-    if (p->a_t) { pl.rows = 192; pl.cols = 192; }
     pl.nrow = (p->m + pl.rows - 1) / pl.rows;
     pl.ncol = (p->n + pl.cols - 1) / pl.cols;
     if (p->whole_k && p->ct == DT_F32 && p->add && p->ldc == p->n) {
-        int want = mem_min(MAX_PARTS, mem_min(32 / mem_max(pl.nrow * pl.ncol, 1), p->k / (2 * KC)));
+        int want = mem_min(MAX_PARTS, mem_min(32 / (pl.nrow * pl.ncol), p->k / (2 * KC)));
         if (want > 1) {
             pl.depth = (p->k / want + KC) / KC * KC;
             pl.parts = (p->k + pl.depth - 1) / pl.depth;

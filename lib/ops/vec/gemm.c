@@ -12,6 +12,8 @@ INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const fl
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < NV; j++)
             acc[i][j] = t->init == GEMM_ZERO ? (vf){ 0 } : vf_load((t->init == GEMM_BIAS ? bias : c + i * ldc) + j * VL);
+    for (int i = 0; i < rows; i++)             /* the tile below is next */
+        for (int j = 0; j < NR; j += 16) __builtin_prefetch(c + (i + rows) * ldc + j, 1);
     const float *a = t->a, *b = t->b;
     int64_t ars = t->ars, acs = t->acs, ldb = t->ldb;
     for (int k = 0; k < t->k; k++, a += acs, b += ldb) {
