@@ -40,7 +40,7 @@ struct update update_defaults(void);
 #define UPDATE_MAX_TOKENS(s) \
     { 0, "max-tokens", "N", OPT_INT, &(s).max_tokens, 2, 1 << 20, "reject longer examples (prompt, image and response)" }
 #define UPDATE_JITTER(s) \
-    { 0, "jitter", "N", OPT_INT, &(s).c.jitter, 0, 256, "move each image by up to N pixels each way, anew every epoch" }
+    { 0, "jitter", "N", OPT_INT, &(s).c.jitter, 0, 256, "move each image by up to N pixels each way, anew every step" }
 #define UPDATE_RUN(s) \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Steps" }, \
     { 0, "epochs", "X", OPT_FLOAT, &(s).c.epochs, 1e-6, 1e6, "passes over the examples" }, \

@@ -27,6 +27,9 @@ void batch_free(struct batch *b);
 
 struct batch_cfg { const struct dataset *ds; const struct model_io *io; bool share; int jitter; uint64_t seed; };
 
+/* Names an optimiser step, for the draws that are made anew in each. */
+static inline uint64_t batch_when(int epoch, int step) { return (uint64_t)epoch << 32 | (uint64_t)step; }
+
 /* The rows of examples which[0 .. n), all but the pixels. */
 void batch_layout(struct batch *b, const struct batch_cfg *c, const int *which, int n);
 /* The same with the pixels. jitter: every image is moved by up to so many pixels each way, its edge repeated,

@@ -40,7 +40,7 @@ static void make_one(struct loader *l, int i)              /* with the lock held
     const struct micro *m = &l->plan->micro[i];
     pthread_mutex_unlock(&l->lock);
     int bad = batch_build(&s->b, &l->cfg, l->plan->order + m->first, m->n,
-                          (uint64_t)l->plan->epoch << 32 | (uint64_t)m->step);
+                          batch_when(l->plan->epoch, m->step));
     char *why = bad ? mem_str(err_msg()) : NULL;
     enum err_kind kind = err_kind();
     pthread_mutex_lock(&l->lock);

@@ -68,8 +68,8 @@ static void test_jitter(void)
     T_OK(batch_build(&a, &j, &one, 1, 2));
     T_OK(batch_build(&b, &j, &one, 1, 2));
     T_CHECK(!memcmp(a.in.pixels, b.in.pixels, bytes));
-    for (int epoch = 0; epoch < 6; epoch++) {
-        T_OK(batch_build(&e, &j, &one, 1, epoch));
+    for (int step = 0; step < 6; step++) {
+        T_OK(batch_build(&e, &j, &one, 1, batch_when(0, step)));
         moved += memcmp(plain.in.pixels, e.in.pixels, bytes) != 0;
         int found = 0;                         /* it is the image, moved by at most 5 each way, its edge repeated */
         for (int dy = -5; dy <= 5; dy++) for (int dx = -5; dx <= 5; dx++) {
@@ -102,7 +102,7 @@ static void test_loader(void)
             T_OK(loader_start(l, &p, first));
             int i = first, s;
             for (; (s = loader_next(l, &got)) > 0; i++) {
-                T_OK(batch_build(&want, &c, p.order + p.micro[i].first, p.micro[i].n, 3));
+                T_OK(batch_build(&want, &c, p.order + p.micro[i].first, p.micro[i].n, batch_when(3, p.micro[i].step)));
                 T_INT(got->in.ntok, want.in.ntok);
                 T_CHECK(!memcmp(got->in.id, want.in.id, (size_t)want.in.ntok * sizeof(int)));
                 T_INT(got->in.ntile, want.in.ntile);
