@@ -66,6 +66,9 @@ void table_estimate(struct table *t, const struct estimate *e, int decimals, con
 const char *eval_boot_name(const struct boot *b);
 /* table_estimate of a share among n that are independent of each other: with Wilson's interval. */
 void table_share(struct table *t, double share, uint64_t n, int decimals);
+/* table_estimate of a share by bootstrap. Where it is 0 or 1 every resample is the same, and the interval would claim
+ * certainty; then it is Wilson's as if each question were one observation. */
+void table_rate(struct table *t, const struct estimate *e, uint64_t questions, int decimals, const char *how);
 void eval_put_json_text(FILE *f, struct slice s);
 
 #endif

@@ -218,6 +218,16 @@ void table_share(struct table *t, double share, uint64_t n, int decimals)
     table_estimate(t, &e, decimals, "Wilson");
 }
 
+void table_rate(struct table *t, const struct estimate *e, uint64_t questions, int decimals, const char *how)
+{
+    if (questions >= 2 && (e->value <= 0 || e->value >= 1)) {
+        struct estimate w = { e->value, stat_wilson(e->value > 0 ? questions : 0, questions, STAT_Z95) };
+        table_estimate(t, &w, decimals, "Wilson over questions");
+    } else {
+        table_estimate(t, e, decimals, how);
+    }
+}
+
 const char *eval_boot_name(const struct boot *b)
 {
     static char name[96];

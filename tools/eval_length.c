@@ -69,7 +69,8 @@ static void put_part(struct table *t, struct slice name, const struct part *p, c
         table_text(t, name);
         table_word(t, names[j]);
         table_count(t, count[j]);
-        table_estimate(t, &e[j], decimals[j], eval_boot_name(b));
+        if (j >= STOP) table_rate(t, &e[j], p->ids.n, decimals[j], eval_boot_name(b));
+        else table_estimate(t, &e[j], decimals[j], eval_boot_name(b));
     }
 }
 

@@ -115,6 +115,7 @@ static void put_table(FILE *f, const struct columns *c, int questions, const str
         table_word(&t, measure[j].name);
         table_count(&t, count[j]);
         if (measure[j].share && c->n == questions) table_share(&t, e[j].value, count[j], measure[j].decimals);
+        else if (measure[j].share) table_rate(&t, &e[j], (uint64_t)questions, measure[j].decimals, eval_boot_name(b));
         else table_estimate(&t, &e[j], measure[j].decimals, eval_boot_name(b));
         if (j == GAP) put_quantiles(&t, c);
     }

@@ -177,7 +177,8 @@ static void put_table(FILE *f, const struct prm *m, const struct boot *b)
             table_word(&t, target_words[k]);
             table_word(&t, measure_words[i]);
             table_count(&t, (uint64_t)j->n);
-            table_estimate(&t, &e[i], 4, eval_boot_name(b));
+            if (i <= ACCURACY) table_rate(&t, &e[i], (uint64_t)questions, 4, eval_boot_name(b));
+            else table_estimate(&t, &e[i], 4, eval_boot_name(b));
         }
         put_correlations(&t, target_words[k], &m->length[k], questions, b);
     }

@@ -258,7 +258,7 @@ static void put_curves(struct table *t, const struct scaling *s, const struct bo
             table_word(t, method_words[m]);
             table_count(t, (uint64_t)k);
             table_count(t, (uint64_t)s->c.n);
-            table_estimate(t, &e[p * METHODS + m], 4, eval_boot_name(b));
+            table_rate(t, &e[p * METHODS + m], (uint64_t)s->c.n, 4, eval_boot_name(b));
             put_cost(t, &e[TOKENS], count[TOKENS] == (uint64_t)s->c.n ? k : NAN);
         }
     }

@@ -27,7 +27,10 @@ static int by_score(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void stat_sort_predictions(struct prediction *p, int n) { qsort(p, (size_t)n, sizeof *p, by_score); }
+void stat_sort_predictions(struct prediction *p, int n)
+{
+    if (n) qsort(p, (size_t)n, sizeof *p, by_score);       /* p may be NULL then */
+}
 
 /* One pass over the sorted scores: a right one beats the wrong ones below it, and half of those with its own score. */
 static double auroc(const struct prediction *p, int n, const double *weight)

@@ -137,6 +137,7 @@ labelled() {
     [ "$(row out x tokens_per_step | cut -d' ' -f1,2)" = "2 2.5" ]
     [ "$(row out x chars | cut -d' ' -f1,2)" = "2 8.5" ]      # 3 x 3 + 1, 2 x 3 + 1
     [ "$(row out total ends | cut -d' ' -f1,2)" = "3 1.0000" ]
+    awk -F'\t' '$1 == "total" && $2 == "ends" { exit !($5 < 1 && $6 == 1 && $7 == "Wilson over questions") }' out    # all is not certain
     [ "$(row out total cut_off | cut -d' ' -f1,2)" = "3 0.0000" ]
     [ "$(row out w steps)" = "1 3.00 - -" ]                   # one question: no interval
     cos-eval length -q --by id a | grep -q '^a	steps	2	2.50'
