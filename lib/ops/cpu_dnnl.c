@@ -222,13 +222,16 @@ static bool set_operands(struct plan *pl)
                                 : cut_pieces(c, &pl->b, p->b, p->ldb, K, p->n, pl->n.block, SCRATCH_OP_B));
 }
 
+/* A product of one row may be another algorithm with other bits: it is done as two equal rows. */
+static int rows_done(const struct plan *pl, int m) { return pl->form != TN && m == 1 ? 2 : m; }
+
 static bool make_prims(struct plan *pl)
 {
     if (pl->c->dnnl->used > PRIMS_FULL) drop_prims(pl->c->dnnl);
     for (int i = 0; i < count_of(&pl->m); i++)
         for (int j = 0; j < count_of(&pl->n); j++)
             for (int l = 0; l < count_of(&pl->k); l++)
-                if (!make(pl->c, pl->form, range_of(&pl->m, i).n, range_of(&pl->n, j).n, range_of(&pl->k, l).n)) return false;
+                if (!make(pl->c, pl->form, rows_done(pl, range_of(&pl->m, i).n), range_of(&pl->n, j).n, range_of(&pl->k, l).n)) return false;
     return true;
 }
 
@@ -242,22 +245,34 @@ static void begin_sum(const struct plan *pl, struct mat sum, struct mat out, int
     for (int r = 0; r < sum.rows; r++) memcpy(mat_rows(sum, r, 1).p, p->bias + j0, (size_t)sum.cols * 4);
 }
 
+static const uint16_t *twice(struct plan *pl, int worker, const uint16_t *row, int k)
+{
+    uint16_t *two = cpu_scratch(pl->c, worker, SCRATCH_A, (size_t)k * 4);
+    if (!two) return NULL;
+    memcpy(two, row, (size_t)k * 2);
+    memcpy(two + k, row, (size_t)k * 2);
+    return two;
+}
+
 static void block_task(void *v, int index, int worker)
 {
     struct plan *pl = v;
     const struct product *p = pl->p;
     int ncol = count_of(&pl->n), pieces = count_of(&pl->k);
     struct range i = range_of(&pl->m, index / ncol), j = range_of(&pl->n, index % ncol);
-    float *sum = cpu_scratch(pl->c, worker, SCRATCH_C, (size_t)i.n * (size_t)j.n * sizeof *sum);
+    int rows = rows_done(pl, i.n);
+    float *sum = cpu_scratch(pl->c, worker, SCRATCH_C, (size_t)rows * (size_t)j.n * sizeof *sum);
     if (!sum) return;
     struct mat m = mat_of(sum, DT_F32, i.n, j.n);
+    memset(sum + (rows - 1) * j.n, 0, (size_t)j.n * sizeof *sum);
     struct mat out = { (char *)p->c + (size_t)(i.at * p->ldc + j.at) * dtype_size(p->ct), p->ct, i.n, j.n, p->ldc };
     begin_sum(pl, m, out, j.at);
     for (int l = 0; l < pieces; l++) {
         struct range k = range_of(&pl->k, l);
         const uint16_t *a = pl->form == TN ? piece(&pl->a, k.at, i.at) : piece(&pl->a, i.at, k.at);
         const uint16_t *b = pl->form == NT ? piece(&pl->b, j.at, k.at) : piece(&pl->b, k.at, j.at);
-        if (execute(pl->c, find(pl->c->dnnl, pl->form, i.n, j.n, k.n), worker, a, b, sum)) continue;
+        if (rows > i.n && !(a = twice(pl, worker, a, k.n))) return;
+        if (execute(pl->c, find(pl->c->dnnl, pl->form, rows, j.n, k.n), worker, a, b, sum)) continue;
         cpu_fail(pl->c, "oneDNN: a bf16 product failed");
         return;
     }

@@ -54,7 +54,7 @@ static struct block pack_a(const struct task *t, int i0, int m, int k0, int k, f
         v->gemm->pack_a(dst, a, p->at, p->lda, m, k);
         return (struct block){ dst, 1, mr, (int64_t)mr * k };
     }
-    if (p->at == DT_F32 && p->lda % 512) return (struct block){ (const float *)a, p->lda, 1, mr * p->lda };
+    if (p->at == DT_F32 && p->lda % 1024) return (struct block){ (const float *)a, p->lda, 1, mr * p->lda };
     v->rows->cast((struct mat){ dst, DT_F32, m, k, LDA }, (struct mat){ (void *)a, p->at, m, k, p->lda });
     return (struct block){ dst, LDA, 1, mr * LDA };
 }
