@@ -43,7 +43,11 @@ static const char *name_of(double x) { return isnan(x) ? "\"nan\"" : x < 0 ? "\"
 
 static void put_float(double x, struct buf *out)
 {
-    if (isfinite(x)) { number_put_f64(out, x); return; }
+    if (isfinite(x)) {
+        buf_need(out, NUMBER_TEXT);
+        out->len = (size_t)(number_f64(out->p + out->len, x) - out->p);
+        return;
+    }
     buf_str(out, "{\"$float\":");
     buf_str(out, name_of(x));
     buf_byte(out, '}');
@@ -57,20 +61,30 @@ static void put_uint(uint64_t x, struct buf *out)
     buf_str(out, "\"}");
 }
 
+static char *float_text(char *p, float f)
+{
+    if (isfinite(f)) return number_f32(p, f);
+    const char *name = name_of((double)f);
+    size_t n = strlen(name);
+    memcpy(p, name, n);
+    return p + n;
+}
+
 static void put_ext(const val *v, struct buf *out)
 {
-    const char *p = v->via.ext.ptr;
+    const char *from = v->via.ext.ptr, *end = from + v->via.ext.size / 4 * 4;
     bool single = v->via.ext.type == EXT_F32;
     buf_str(out, single ? "{\"$f32\":[" : "{\"$u32\":[");
-    for (uint32_t i = 0; i < v->via.ext.size / 4; i++) {
+    for (const char *q = from; q < end; q += 4) {
+        buf_need(out, NUMBER_TEXT + 1);
+        char *p = out->p + out->len;
         uint32_t u;
         float f;
-        memcpy(&u, p + 4 * i, 4);
-        memcpy(&f, p + 4 * i, 4);
-        if (i) buf_byte(out, ',');
-        if (!single) number_put_u64(out, u);
-        else if (isfinite(f)) number_put_f32(out, f);
-        else buf_str(out, name_of((double)f));
+        memcpy(&u, q, 4);
+        memcpy(&f, q, 4);
+        if (q > from) *p++ = ',';
+        p = single ? float_text(p, f) : number_u64(p, u);
+        out->len = (size_t)(p - out->p);
     }
     buf_str(out, "]}");
 }

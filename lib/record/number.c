@@ -23,10 +23,19 @@ static char *digits_before(char *end, uint64_t x, int least)
     return p;
 }
 
+char *number_u64(char *p, uint64_t x)
+{
+    char s[20], *d = digits_before(s + sizeof s, x, 1);
+    size_t n = (size_t)(s + sizeof s - d);
+    memcpy(p, d, n);
+    return p + n;
+}
+
 void number_put_u64(struct buf *b, uint64_t x)
 {
-    char s[20], *p = digits_before(s + sizeof s, x, 1);
-    buf_add(b, p, (size_t)(s + sizeof s - p));
+    buf_need(b, NUMBER_TEXT);
+    b->len = (size_t)(number_u64(b->p + b->len, x) - b->p);
+    b->p[b->len] = 0;
 }
 
 void number_put_i64(struct buf *b, int64_t x)
@@ -44,31 +53,35 @@ static const uint64_t pow10[20] = {
 
 static u128 ten_to(int k) { return k < 20 ? pow10[k] : (u128)pow10[19] * pow10[k - 19]; }
 
-/* x = f / 2^s as m / 10^k with the fewest decimals that lie well inside the interval of numbers rounding to it;
- * f is below 2^53, s <= 69, and 1e-5 <= x < 1e15, so that f * 10^22 and all else is exact in 128 bits.
- * `digits` significant ones are tried first: so few that at most one such decimal lies in the interval, and cutting
- * its zeros gives the shortest. low: f is a power of two, with half the distance below. */
-static bool shortest(double x, uint64_t f, int s, bool low, int digits, int most, uint64_t *m, int *k)
+/* The decimal of so many digits behind the point that is nearest to f / 2^s, as *near / 10^decimals: does it lie well
+ * inside the interval of numbers that round to f / 2^s? low: f is a power of two, with half the distance below. */
+static bool fits(uint64_t f, int s, bool low, int decimals, uint64_t *near)
 {
-    int whole = 1;                                           /* digits before the point; 0, -1, ... for x < 0.1, ... */
-    while (whole < 16 && x >= (double)pow10[whole]) whole++;
-    for (double y = x; y < 1 && whole > -5; y *= 10) whole--;
-    for (int d = digits; d <= most; d++) {
-        int decimals = d - whole;
-        if (decimals < 0 || decimals > 22) return false;
-        u128 ten = ten_to(decimals), exact = f * ten, half = s ? (u128)1 << (s - 1) : 0;
-        u128 near = (exact + half) >> s, back = near << s;
-        u128 off = back > exact ? back - exact : exact - back;
-        if (off * (low ? 4 : 2) >= ten - (ten >> 20)) continue;
-        *m = (uint64_t)near;
-        *k = decimals;
-        while (*k > 0 && *m % 10 == 0) { *m /= 10; --*k; }
-        return true;
-    }
-    return false;
+    u128 ten = ten_to(decimals), exact = f * ten, half = s ? (u128)1 << (s - 1) : 0;
+    u128 m = (exact + half) >> s, back = m << s;
+    u128 off = back > exact ? back - exact : exact - back;
+    *near = (uint64_t)m;
+    return off * (low ? 4 : 2) < ten - (ten >> 20);
 }
 
-static void put_decimal(struct buf *b, bool negative, uint64_t m, int k)      /* m / 10^k, k at most 22 */
+/* x = f / 2^s as m / 10^k with the fewest digits that round to it; f is below 2^53, s <= 69, and 1e-5 <= x < 1e15, so
+ * that f * 10^22 and all else is exact in 128 bits. `most` digits always fit; of `least` at most one decimal lies in the
+ * interval, and cutting its zeros gives the shortest. If d digits fit, so do d + 1: most numbers need nearly all. */
+static bool shortest(double x, uint64_t f, int s, bool low, int least, int most, uint64_t *m, int *k)
+{
+    int whole = 1;                                           /* digits before the point; 0, -1, ... for x < 0.1, ... */
+    uint64_t shorter;
+    while (whole < 16 && x >= (double)pow10[whole]) whole++;
+    for (double y = x; y < 1 && whole > -5; y *= 10) whole--;
+    int d = most - whole;
+    if (least < whole || d > 22 || !fits(f, s, low, d, m)) return false;
+    for (; d > least - whole && fits(f, s, low, d - 1, &shorter); d--) *m = shorter;
+    while (d > 0 && *m % 10 == 0) { *m /= 10; d--; }
+    *k = d;
+    return true;
+}
+
+static char *decimal(char *to, bool negative, uint64_t m, int k)      /* m / 10^k, k at most 22 */
 {
     char s[48], *end = s + sizeof s, *p;
     uint64_t whole = k < 20 ? m / pow10[k] : 0;
@@ -76,24 +89,24 @@ static void put_decimal(struct buf *b, bool negative, uint64_t m, int k)      /*
     *--p = '.';
     p = digits_before(p, whole, 1);
     if (negative) *--p = '-';
-    buf_add(b, p, (size_t)(end - p));
+    memcpy(to, p, (size_t)(end - p));
+    return to + (end - p);
 }
 
 /* Any finite number, slowly. Every decimal of 15 (float: 6) digits is told apart, but among the subnormal ones. */
-static void put_printed(struct buf *b, double x, bool single)
+static char *printed(char *s, double x, bool single)
 {
-    char s[40];
     bool subnormal = fabs(x) < (single ? (double)FLT_MIN : DBL_MIN);
     for (int d = subnormal ? 1 : single ? 6 : 15; d <= (single ? 9 : 17); d++) {
-        snprintf(s, sizeof s, "%.*g", d, x);
+        snprintf(s, NUMBER_TEXT, "%.*g", d, x);
         double y = strtod(s, NULL);
         if (single ? (float)y == (float)x : y == x) break;
     }
-    buf_str(b, s);
-    if (!strpbrk(s, ".e")) buf_str(b, ".0");
+    if (!strpbrk(s, ".e")) strcat(s, ".0");
+    return s + strlen(s);
 }
 
-void number_put_f64(struct buf *b, double x)
+char *number_f64(char *p, double x)
 {
     uint64_t u, m;
     int k;
@@ -101,21 +114,29 @@ void number_put_f64(struct buf *b, double x)
     double a = fabs(x);
     int s = 1075 - (int)(u >> 52 & 0x7ff);
     uint64_t frac = u & (((uint64_t)1 << 52) - 1);
-    if (a >= 1e-5 && a < 1e15 && shortest(a, frac | (uint64_t)1 << 52, s, frac == 0, 15, 17, &m, &k)) put_decimal(b, u >> 63, m, k);
-    else put_printed(b, x, false);
+    bool plain = a >= 1e-5 && a < 1e15 && shortest(a, frac | (uint64_t)1 << 52, s, frac == 0, 15, 17, &m, &k);
+    return plain ? decimal(p, u >> 63, m, k) : printed(p, x, false);
 }
 
-void number_put_f32(struct buf *b, float x)
+/* m / 10^d, both exact doubles, is what a reader computes before it rounds to float. */
+static bool fits32(double x, float f, int d, uint64_t *m)
 {
-    uint32_t u;
-    uint64_t m;
-    int k;
-    memcpy(&u, &x, 4);
-    float a = fabsf(x);
-    int s = 150 - (int)(u >> 23 & 0xff);
-    uint32_t frac = u & ((1u << 23) - 1);
-    if (a >= 1e-5f && a < 8388608 && shortest((double)a, frac | 1u << 23, s, frac == 0, 6, 9, &m, &k)) put_decimal(b, u >> 31, m, k);
-    else put_printed(b, (double)x, true);
+    *m = (uint64_t)(x * (double)pow10[d] + 0.5);
+    return (float)((double)*m / (double)pow10[d]) == f;
+}
+
+char *number_f32(char *p, float x)
+{
+    uint64_t m, shorter;
+    float f = fabsf(x);
+    double a = (double)f;
+    int d = 9;                                 /* decimals for nine digits: that many always do, six are always told apart */
+    for (double y = a; y >= 1; y /= 10) d--;
+    for (double y = a * 10; y < 1 && d < 14; y *= 10) d++;
+    if (!(a >= 1e-5 && a < 1e6) || !fits32(a, f, d, &m)) return printed(p, (double)x, true);
+    for (int least = d - 3; d > least && fits32(a, f, d - 1, &shorter); d--) m = shorter;
+    while (d > 0 && m % 10 == 0) { m /= 10; d--; }
+    return decimal(p, signbit(x), m, d);
 }
 
 /* ---- reading ---- */
@@ -141,21 +162,30 @@ static double to_double(const char *s, size_t n, bool negative, uint64_t m, long
     return negative ? -x : x;
 }
 
-struct scan { const char *s; size_t i, n; uint64_t m; long point; bool cut; };    /* cut: more than 19 digits */
+struct scan {
+    const char *s;
+    size_t i, n;
+    uint64_t m;                                /* the digits as a number, cut: as far as 64 bits hold them */
+    bool cut;
+    int digits;                                /* how many so far, at most 19 */
+    long point;                                /* of them behind the point, unless cut */
+};
 
 static size_t take_digits(struct scan *c, bool fraction)
 {
     const char *s = c->s;
-    size_t from = c->i, i = from, n = c->n;
+    size_t from = c->i, i = from, safe = mem_min(c->n, (size_t)(i + 19 - c->digits));     /* 19 digits fit into 64 bits */
     uint64_t m = c->m;
-    for (; i < n && (uint8_t)(s[i] - '0') <= 9; i++) {
+    for (; i < safe && (uint8_t)(s[i] - '0') <= 9; i++) m = m * 10 + (uint8_t)(s[i] - '0');
+    for (; i < c->n && (uint8_t)(s[i] - '0') <= 9; i++) {
         unsigned d = (uint8_t)(s[i] - '0');
-        if (m >= UINT64_MAX / 10 && (m > UINT64_MAX / 10 || d > UINT64_MAX % 10)) { c->cut = true; continue; }
-        m = m * 10 + d;
-        c->point += fraction;
+        if (c->cut || m > (UINT64_MAX - d) / 10) c->cut = true;
+        else m = m * 10 + d;
     }
     c->m = m;
     c->i = i;
+    c->digits += (int)mem_min(i - from, (size_t)(19 - c->digits));
+    if (fraction) c->point = (long)(i - from);
     return i - from;
 }
 

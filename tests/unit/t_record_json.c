@@ -25,7 +25,9 @@ static void check_double(double x)
 {
     struct buf b = {0};
     char best[40];
-    number_put_f64(&b, x);
+    buf_need(&b, NUMBER_TEXT);
+    b.len = (size_t)(number_f64(b.p, x) - b.p);
+    b.p[b.len] = 0;
     for (int d = 1; d <= 17; d++) {
         snprintf(best, sizeof best, "%.*e", d - 1, x);
         if (strtod(best, NULL) == x) break;
@@ -42,7 +44,9 @@ static void check_float(float x)
 {
     struct buf b = {0};
     char best[40];
-    number_put_f32(&b, x);
+    buf_need(&b, NUMBER_TEXT);
+    b.len = (size_t)(number_f32(b.p, x) - b.p);
+    b.p[b.len] = 0;
     for (int d = 1; d <= 9; d++) {
         snprintf(best, sizeof best, "%.*e", d - 1, (double)x);
         if (strtof(best, NULL) == x) break;
