@@ -83,6 +83,13 @@ examples: $B/examples/shapes/shapes
 $B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
 
+# ---- speed: ratios measured in one run (tests/bench) ----
+BENCHES = $B/tests/bench/bench_ops $B/tests/bench/bench_train
+bench: deps
+	@$(MAKE) --no-print-directory -j2 all $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+	@for b in tests/bench/*.sh; do COS_BIN=$B sh $$b || exit 1; done
+
 deps:
 	@sh tests/deps.sh $(PACKAGES)
 
