@@ -83,6 +83,9 @@ examples: $B/examples/shapes/shapes
 $B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
 
+lint:
+	@for t in tests/lint/*.sh; do sh $$t || exit 1; done
+
 # ---- speed: ratios measured in one run (tests/bench) ----
 BENCHES = $B/tests/bench/bench_ops $B/tests/bench/bench_train
 bench: deps
