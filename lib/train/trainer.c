@@ -75,6 +75,7 @@ static json_t *settings_of(const struct train_job *job)
     char data[HASH_HEX];
     dataset_digest(job->ds, data);
     json_object_set_new(s, "objective", json_string(job->obj->name));
+    if (job->obj->settings) job->obj->settings(job->obj, s);
     json_object_set_new(s, "model", json_string(model_digest(job->m)));
     json_object_set_new(s, "data", json_string(data));
     settings_number(s, "examples", dataset_count(job->ds));
@@ -96,7 +97,6 @@ static json_t *settings_of(const struct train_job *job)
     for (int i = 0; i < ps->n; i++) bf16 |= ps->v[i].w.t == DT_BF16;
     json_object_set_new(s, "dtype", json_string(bf16 ? "bf16" : "f32"));
     set_frozen(s, c->frozen);
-    if (job->obj->settings) job->obj->settings(job->obj, s);
     return s;
 }
 
@@ -215,7 +215,7 @@ static int one_step(struct trainer *t, const struct plan *p, int step, struct tr
     r->steps = t->steps;
     r->epoch = (double)t->done / t->epoch_steps;
     r->loss = sum.loss;
-    for (int i = 0; i < TRAIN_METRICS; i++) r->metric[i] = sum.metric[i] / sum.count[i];
+    for (int i = 0; i < TRAIN_METRICS; i++) r->metric[i] = sum.count[i] > 0 ? sum.metric[i] / sum.count[i] : NAN;
     if (t->job->obj->stepped) t->job->obj->stepped(t->job->obj, r->metric);
     r->seconds = now() - start;
     return 0;
