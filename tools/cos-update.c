@@ -18,8 +18,8 @@ static const char prm_details[] =
     "Path records with labels come on stdin. Each step and the answer is followed by a tag; what is learned is the two-way\n"
     "softmax over the logits of right and wrong there. A step none of the sources says anything about is left out of the\n"
     "loss (unknown is not wrong); a record without any such label is rejected. A label {k, n} is worth k/n, {value} its\n"
-    "value, of which 0.5 is neutral: learned as 0.5 whatever --target says. path.correct weighs 1, or as much as the\n"
-    "heaviest step of its path. The log tells accuracies and the mean score of what is labelled right and wrong.\n"
+    "value, of which 0.5 is neutral: learned as 0.5 whatever --target says. The answer weighs no less than the heaviest step\n"
+    "of its path. The log tells accuracies and the mean score of what is labelled right and wrong.\n"
     UPDATE_HELP "\n"
     "  cos-score mc --model sft --rollouts 16 < paths.cos | cos-update prm --model sft --out prm --target soft\n"
     "  cos-update prm --model sft --out prm --labels judge:gpt,mc --freeze none < labelled.cos";
@@ -30,7 +30,7 @@ static const char dpo_details[] =
     "images are computed once for both paths. The log tells rewards (beta x gain over the reference), margin, how often the\n"
     "chosen path is ahead, sums of log p, and the chosen path's mean -log p.\n"
     UPDATE_HELP "\n"
-    "  cos-score prm --model prm < paths.cos | cos-select pairs --gap 0.3 | cos-update dpo --model sft --out dpo1\n"
+    "  cos-select pairs --gap 0.3 < scored.cos | cos-score logprob --model sft | cos-update dpo --model sft --out dpo1\n"
     "  cos-score logprob --model sft < pairs2.cos | cos-update dpo --model dpo1 --ref sft --out dpo2\n"
     "  cos-update dpo --model sft --out mpo --sigmoid 0.8 --bco 0.2 --nll 1 < pairs.cos";
 

@@ -72,9 +72,11 @@ static int set_answer(const struct prm_cfg *c, const val *path, struct prm_tag *
     tag->answer = 1;
     if (c->answer == PRM_ANSWER_NONE) return 0;
     if (c->answer != PRM_ANSWER_CORRECT && set_target(c, val_get(path, "answer_labels"), tag)) return -1;
-    if (tag->weight > 0 || c->answer == PRM_ANSWER_LABELS || !val_bool(val_get(path, "correct"), &right)) return 0;
-    tag->target = right;
-    tag->weight = heaviest > 0 ? heaviest : 1;
+    if (tag->weight == 0 && c->answer != PRM_ANSWER_LABELS && val_bool(val_get(path, "correct"), &right)) {
+        tag->target = right;
+        tag->weight = 1;
+    }
+    if (tag->weight > 0) tag->weight = mem_max(tag->weight, heaviest);
     return 0;
 }
 

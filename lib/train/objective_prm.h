@@ -40,7 +40,8 @@ struct prm_cfg {
     enum prm_merge merge;
     enum prm_target target;
     double threshold;
-    enum prm_answer answer;                    /* path.correct weighs as much as the heaviest step label of its path */
+    enum prm_answer answer;                    /* it weighs no less than the heaviest step of its path: being right is
+                                                  no estimate from n tries */
 };
 
 /* One tag of an example; an example's `own` is an array of these, in the order of its tags. weight 0: left out. */

@@ -118,8 +118,8 @@ static void test_prm_targets(void)
     check_tags(r, prm_cfg("mc", PRM_FIRST, PRM_COUNT, PRM_ANSWER_NONE), TAGS({ 0.3125, 16 }, { 0.5, 16 }, { 0, 0 }));
     check_tags(r, prm_cfg("judge", PRM_FIRST, PRM_SOFT, PRM_ANSWER_ANY), TAGS({ 1, 1 }, { 0, 0 }, { 0, 0 }));
     check_tags(r, prm_cfg("judge,mc", PRM_FIRST, PRM_SOFT, PRM_ANSWER_ANY), TAGS({ 1, 1 }, { 0.5, 1 }, { 1, 1 }));
-    check_tags(r, prm_cfg("judge,mc", PRM_MEAN, PRM_SOFT, PRM_ANSWER_ANY), TAGS({ 1.3125 / 2, 2 }, { 0.5, 1 }, { 1, 1 }));
-    check_tags(r, prm_cfg("judge,mc", PRM_MEAN, PRM_COUNT, PRM_ANSWER_ANY), TAGS({ 6.0 / 17, 17 }, { 0.5, 16 }, { 1, 16 }));
+    check_tags(r, prm_cfg("judge,mc", PRM_MEAN, PRM_SOFT, PRM_ANSWER_ANY), TAGS({ 1.3125 / 2, 2 }, { 0.5, 1 }, { 1, 2 }));
+    check_tags(r, prm_cfg("judge,mc", PRM_MEAN, PRM_COUNT, PRM_ANSWER_ANY), TAGS({ 6.0 / 17, 17 }, { 0.5, 16 }, { 1, 17 }));
     struct prm_cfg any_try = prm_cfg("mc", PRM_FIRST, PRM_HARD, PRM_ANSWER_ANY);
     any_try.threshold = 1e-9;
     check_tags(r, any_try, TAGS({ 1, 1 }, { 1, 1 }, { 1, 1 }));
@@ -146,6 +146,7 @@ static void test_prm_answer(void)
     labelled(r, LABELS(MC(4, 8)), "", ANSWER(JUDGE(1)) ",\"correct\":false");
     check_tags(r, prm_cfg("mc", PRM_FIRST, PRM_SOFT, PRM_ANSWER_ANY), TAGS({ 0.5, 1 }, { 0, 0 }, { 0, 1 }));
     check_tags(r, prm_cfg("mc", PRM_FIRST, PRM_COUNT, PRM_ANSWER_ANY), TAGS({ 0.5, 8 }, { 0, 0 }, { 0, 8 }));
+    check_tags(r, prm_cfg("judge,mc", PRM_FIRST, PRM_COUNT, PRM_ANSWER_ANY), TAGS({ 0.5, 8 }, { 0, 0 }, { 1, 8 }));
     check_tags(r, prm_cfg("mc", PRM_FIRST, PRM_SOFT, PRM_ANSWER_LABELS), TAGS({ 0.5, 1 }, { 0, 0 }, { 0, 0 }));
     check_tags(r, prm_cfg("judge", PRM_FIRST, PRM_SOFT, PRM_ANSWER_ANY), TAGS({ 0, 0 }, { 0, 0 }, { 1, 1 }));
     check_tags(r, prm_cfg("judge", PRM_FIRST, PRM_SOFT, PRM_ANSWER_CORRECT), TAGS({ 0, 0 }, { 0, 0 }, { 0, 1 }));
