@@ -70,8 +70,11 @@ int fail_in(const char *fmt, ...)
     vsnprintf(head, sizeof head, fmt, ap);
     va_end(ap);
     memcpy(old, msg, sizeof old);
-    int n = snprintf(msg, sizeof msg, "%s: ", head);
-    if (n < MSG_MAX) snprintf(msg + n, sizeof msg - (size_t)n, "%s", old);
+    size_t n = strnlen(head, MSG_MAX - 3), len = strnlen(old, MSG_MAX - 1 - (n + 2));   /* what does not fit is cut */
+    memcpy(msg, head, n);
+    memcpy(msg + n, ": ", 2);
+    memcpy(msg + n + 2, old, len);
+    msg[n + 2 + len] = 0;
     return -1;
 }
 
