@@ -70,9 +70,10 @@ $B/tests/% $B/examples/%: $$@.o $(ALL_LIBS)
 
 # ---- tests: unit programs (TAP), bats files as a user would type, lint ----
 UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
+HELPERS = $B/tests/bad/make_bad
 TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/tools/*.bats)
 test: deps
-	@$(MAKE) --no-print-directory -j2 all $(UNITS) examples
+	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) examples
 	@sh tests/run.sh $B $(TESTS)
 
 demo: deps

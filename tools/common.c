@@ -26,6 +26,7 @@ struct tool_streams {
     pthread_mutex_t lock;                      /* of the counts: reading and writing may be on two threads */
     uint64_t in, added, out;
     struct tally reject[REASONS], drop[REASONS];
+    int noted;                                 /* rejects told with their particulars */
     FILE *reject_file;
     struct rec_writer *reject_out;
     bool tty, bar;                             /* stderr is a terminal; a bar is on it */
@@ -304,6 +305,14 @@ int tool_reject(struct tool *t, const struct record *r, const char *reason)
     int bad = rec_write(s->reject_out, c);
     rec_free(c);
     return bad;
+}
+
+int tool_reject_noted(struct tool *t, const struct record *r, const char *reason, const char *particulars)
+{
+    enum { NOTES = 10 };
+    char label[128];
+    if (t->streams->noted++ < NOTES) tool_note(t, "%s: %s", rec_label(r, label, sizeof label), particulars);
+    return tool_reject(t, r, reason);
 }
 
 void tool_drop(struct tool *t, uint64_t n, const char *reason) { if (n) count(t->streams, t->streams->drop, reason, n); }

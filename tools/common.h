@@ -71,6 +71,8 @@ MUST_USE int tool_write(struct tool *t, const struct record *r);
 /* Counts the record under `reason` (a static string; shown in first-seen order), writes it to --rejects with
  * meta.reject = reason. r may be NULL where the input could not be made into a record. */
 MUST_USE int tool_reject(struct tool *t, const struct record *r, const char *reason);
+/* The same, and for the first few records a note with the particulars: "record 17 (id x): a.png: truncated PNG". */
+MUST_USE int tool_reject_noted(struct tool *t, const struct record *r, const char *reason, const char *particulars);
 
 /* Accounting: in + added = out + rejected + dropped, or tool_close fails. The calls above count by themselves.
  * These and tool_reject's counting may come from several threads. */

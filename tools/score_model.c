@@ -49,9 +49,5 @@ int score_with_model(struct tool *t, const struct score_model *s, int path_token
 
 int score_reject(struct tool *t, const struct record *r, const char *why)
 {
-    enum { NOTES = 10 };
-    static int noted;
-    char label[128];
-    if (noted++ < NOTES) tool_note(t, "%s: %s", rec_label(r, label, sizeof label), err_msg());
-    return tool_reject(t, r, why);
+    return tool_reject_noted(t, r, why, err_msg());
 }

@@ -18,7 +18,7 @@ struct update update_defaults(void)
 
 /* Records become examples on all threads, and are added in their order. */
 struct ingest { struct tool *t; const struct model_io *io; struct dataset *ds; const struct objective *obj; int max_tokens; };
-struct item { struct record *r; struct draft d; const char *why; };
+struct item { struct record *r; struct draft d; const char *why; char *particulars; };   /* why: rejected */
 
 static int ingest_read(void *arg, void **out)
 {
@@ -39,8 +39,12 @@ static int ingest_work(void *arg, void *item)
     struct ingest *in = arg;
     struct item *x = item;
     int max = mem_min(in->max_tokens, in->io->max_positions);
-    if (in->obj->encode(in->obj, in->io, x->r, &x->d, &x->why)) return 0;
-    if (draft_longest(&x->d) > max) x->why = "too long";
+    err_set(ERR_INPUT, "");                    /* not every reason has particulars of its own */
+    if (in->obj->encode(in->obj, in->io, x->r, &x->d, &x->why)) x->particulars = mem_str(*err_msg() ? err_msg() : x->why);
+    else if (draft_longest(&x->d) > max) {
+        x->why = "too long";
+        x->particulars = mem_fmt("%d tokens, at most %d", draft_longest(&x->d), max);
+    }
     return 0;
 }
 
@@ -50,6 +54,7 @@ static void ingest_drop(void *arg, void *item)
     struct item *x = item;
     draft_free(&x->d);
     rec_free(x->r);
+    free(x->particulars);
     free(x);
 }
 
@@ -57,7 +62,7 @@ static int ingest_write(void *arg, void *item)
 {
     struct ingest *in = arg;
     struct item *x = item;
-    int bad = x->why ? tool_reject(in->t, x->r, x->why) : dataset_add(in->ds, &x->d);
+    int bad = x->why ? tool_reject_noted(in->t, x->r, x->why, x->particulars) : dataset_add(in->ds, &x->d);
     tool_progress(in->t, "records read", (double)x->r->number, 0, NULL);
     ingest_drop(arg, item);
     return bad;
