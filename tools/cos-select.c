@@ -14,7 +14,7 @@ static const struct command cmds[] = {
     { "best", "the path with the highest score of each question", select_best_opts, select_best, "[FILE...]",
       SCORE_HELP GROUP_HELP
       "Every question gives one path. One without a score is rejected, but where no path of a question has one, the one\n"
-      "with the lowest path.index is taken; where no path at all has one, that is an error.\n\n"
+      "with the lowest path.index is taken; where no path at all has one, that is an error (but see --unscored).\n\n"
       "  cos-generate --model sft -n 16 < ask.cos | cos-score prm --model prm | cos-select best | cos-eval accuracy\n"
       "  cos-select best --by path.answer_score < scored.cos > by-answer.cos" },
     { "vote", "the majority answer of each question", select_vote_opts, select_vote, "[FILE...]",

@@ -3,9 +3,9 @@
  */
 #include <stdlib.h>
 #include "record/path.h"
-#include "record/reward.h"
 #include "score.h"
 #include "search/prm.h"
+#include "search/prm_path.h"
 #include "search/scoring.h"
 
 enum { PATH_TOKENS = 1024, NOTES = 8 };
@@ -48,25 +48,19 @@ static int rejected(const char **why, const char *reason)
     return -1;
 }
 
-/* The text of as much of the chain as is whole. */
 static int encode(struct run *run, const struct chain *c, struct score_item *x, const char **why)
 {
     struct response r = { 0 };
-    struct score_text *t = &x->text[0];
-    if (response_encode(run->l->io->tok, c, STEPS_TAGS | (c->has_answer ? 0 : STEPS_OPEN), &r)) {
-        response_free(&r);
-        return rejected(why, "text that cannot be encoded");
-    }
-    int tags = c->nstep + c->has_answer, n = prm_step(&r, tags - 1).end;
-    if (forest_check(prm_forest(run->prm), x->prompt, n)) {
+    int n = prm_path_encode(run->l->io->tok, c, &r), bad = n < 0 ? rejected(why, "text that cannot be encoded") : 0;
+    if (n > 0 && forest_check(prm_forest(run->prm), x->prompt, n)) {
         x->note = "too long";
-    } else {
-        *t = (struct score_text){ r.ids.id, n, mem_array((size_t)tags, sizeof(double)) };
+    } else if (n > 0) {
+        x->text[0] = (struct score_text){ r.ids.id, n, mem_array((size_t)c->nstep + 1, sizeof(double)) };
         r.ids.id = NULL;
         x->ntext = 1;
     }
     response_free(&r);
-    return 0;
+    return bad;
 }
 
 static int prepare(void *arg, struct score_item *x, const char **why)
@@ -77,7 +71,7 @@ static int prepare(void *arg, struct score_item *x, const char **why)
     int bad = 0;
     if (!path) bad = (rejected(why, "no path"), fail("no path"));
     else if (path_to_chain(path, &a, &c)) bad = rejected(why, "malformed path");
-    else if (c.nstep + c.has_answer) bad = encode(arg, &c, x, why);
+    else bad = encode(arg, &c, x, why);
     arena_free(&a);
     return bad;
 }
@@ -90,34 +84,13 @@ static void count(struct run *run, const char *why)
     run->note[i].n++;
 }
 
-/* Scores of another model must not stay beside ours. */
-static void remove_scores(val *path, val *root)
-{
-    val *steps = val_get(path, "steps"), *scores = val_get(root, "scores");
-    for (int i = 0; i < val_len(steps); i++) val_remove(val_at(steps, i), "score");
-    val_remove(path, "answer_score");
-    if (scores) val_remove(scores, set.as);
-}
-
 static int put_scores(void *arg, struct score_item *x)
 {
     struct run *run = arg;
-    struct record *r = x->r;
-    val *path = val_get(&r->root, "path"), *steps = val_get(path, "steps");
-    remove_scores(path, &r->root);
-    if (x->ntext) {
-        const double *score = x->text[0].out;
-        const val *answer = val_get(path, "answer");
-        int n = val_len(steps);
-        for (int i = 0; i < n; i++) val_set(&r->zone, val_at(steps, i), "score", val_of_f64(score[i]));
-        if (answer && answer->type != MSGPACK_OBJECT_NIL) val_set(&r->zone, path, "answer_score", val_of_f64(score[n]));
-    }
-    struct path_score total;
-    const char *why = x->note ? x->note : reward_of(&set.reward, &r->root, &total);
-    if (why) count(run, why);
-    else val_set(&r->zone, val_set_map(&r->zone, &r->root, "scores"), set.as, val_of_f64(total.score));
+    const char *why = prm_path_put(x->r, x->ntext ? x->text[0].out : NULL, &set.reward, set.as);
+    if (why) count(run, x->note ? x->note : why);
     tool_progress(run->t, "paths", ++run->paths, 0, NULL);
-    return tool_write(run->t, r);
+    return tool_write(run->t, x->r);
 }
 
 static void note_work(const struct run *run)

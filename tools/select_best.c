@@ -6,10 +6,13 @@
 #include "record/choose.h"
 #include "select.h"
 
-static struct { struct reward w; int match; } set = { .w = REWARD_DEFAULT };
+static struct { struct reward w; int match; bool unscored; } set = { .w = REWARD_DEFAULT };
 
 #define MATCH_OPT { 0, "match", ANSWER_MATCHES, OPT_CHOICE, &set.match, 0, 0, "when two answers are the same" }
-const struct opt select_best_opts[] = { REWARD_OPTS(set.w), OPT_END };
+const struct opt select_best_opts[] = {
+    REWARD_OPTS(set.w),
+    { 0, "unscored", NULL, OPT_FLAG, &set.unscored, 0, 0, "questions without a scored path are nothing to warn of, even if all are" },
+    OPT_END };
 const struct opt select_vote_opts[] = { MATCH_OPT, REWARD_OPTS(set.w), OPT_END };
 const struct opt select_weighted_opts[] = { MATCH_OPT, REWARD_OPTS(set.w), OPT_END };
 
@@ -42,7 +45,7 @@ static int choose(struct tool *t, const struct ballot *b, enum how how)
 
 static int judge_run(struct tool *t, const struct tally *n, enum how how, const char *unscored)
 {
-    if (how == VOTE || !n->unscored) return 0;
+    if (how == VOTE || !n->unscored || set.unscored) return 0;
     if (n->unscored == n->questions) return fail("no path has a score (%s): score them first, or choose by another --by", unscored);
     tool_warn(t, "%" PRIu64 " of %" PRIu64 " questions have no path with a score: of them %s", n->unscored, n->questions,
               how == BEST ? "the first path is taken" : "the majority is taken");

@@ -190,6 +190,21 @@ int input_build(const struct model_io *io, const struct record *r, struct input 
     return -1;
 }
 
+struct input input_behind(const struct input *in, const struct model_io *io, const uint32_t *id, int n)
+{
+    struct input out = *in;
+    size_t images = (size_t)in->nimage, px = (size_t)in->ntile * 3 * (size_t)io->tile * (size_t)io->tile;
+    out.n = in->n + n;
+    out.id = mem_array((size_t)out.n, sizeof *out.id);
+    out.image = mem_array(images, sizeof *out.image);
+    out.pixels = px ? mem_array(px, sizeof *out.pixels) : NULL;
+    memcpy(out.id, in->id, (size_t)in->n * sizeof *out.id);
+    if (n) memcpy(out.id + in->n, id, (size_t)n * sizeof *id);
+    if (images) memcpy(out.image, in->image, images * sizeof *out.image);
+    if (px) memcpy(out.pixels, in->pixels, px * sizeof *out.pixels);
+    return out;
+}
+
 void input_drop_pixels(struct input *in)
 {
     free(in->pixels);

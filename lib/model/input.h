@@ -44,6 +44,8 @@ struct input {
 /* The prompt of the record's sample part (question, choices, images); a path or pair in it is not looked at. Thread-safe.
  * Returns -1 with *why set for a record that cannot be asked: "no question", "unreadable image", "prompt too long", ... */
 MUST_USE int input_build(const struct model_io *io, const struct record *r, struct input *in, const char **why);
+/* A copy with n more tokens behind it. */
+struct input input_behind(const struct input *in, const struct model_io *io, const uint32_t *id, int n);
 void input_drop_pixels(struct input *in);      /* frees the pixels, keeps the rest */
 void input_free(struct input *in);             /* frees the contents and zeroes them */
 

@@ -46,6 +46,12 @@ static const char *add_steps(struct running *a, const val *path)
     return NULL;
 }
 
+static bool broken(const val *path)
+{
+    const val *end = val_get(path, "end");
+    return val_is_str(end, "length") || val_is_str(end, "format");
+}
+
 static const char *over_all(const struct reward *w, const val *path, struct path_score *s)
 {
     struct running a = { 0 };
@@ -53,6 +59,7 @@ static const char *over_all(const struct reward *w, const val *path, struct path
     const char *why = add_steps(&a, path);
     if (why) return why;
     if (known(val_get(path, "answer_score"), &x)) add(&a, x);
+    else if (broken(path)) return "no answer score";
     if (a.n == 0) return "no step and no answer score";
     *s = (struct path_score){ .score = result(&a, w->agg) };
     return NULL;

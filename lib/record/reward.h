@@ -2,7 +2,8 @@
  * The score of a path, in one place for every program that ranks paths.
  *
  *   over steps (the paper's):  score = w * agg(step scores) + (1 - w) * answer score,   w = step_weight
- *   over all:                  score = agg(step scores, then the answer score if there is one)
+ *   over all:                  score = agg(step scores, then the answer score if there is one); where path.end says that
+ *                              the path was cut off or is in no form, there has to be one
  *   by KEY:                    the number the record has there: "mix" is scores.mix, "path.answer_score" is that
  *
  * agg: mean, min, product, or the last one. Step scores are path.steps[].score, the answer score is path.answer_score.

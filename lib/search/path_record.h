@@ -13,6 +13,13 @@
  * by itself and is none: then the text is kept under "text", and steps and answer are what could be read of it. */
 val path_record(msgpack_zone *z, const struct gen_path *p, const struct model_io *io, const char *model_digest);
 
+/* The same for a path made step by step, where generation stops behind each step, too: "step" where the path is whole so
+ * far and may go on; "length" where it has max_tokens, or more than max_steps steps (0: no bound). p: all of it from the
+ * first step on; logprob NULL: they are not known. */
+struct step_rule { int step_end, max_steps, max_tokens; };     /* step_end: the token <|reasoning_step_end|> */
+val path_record_step(msgpack_zone *z, const struct gen_path *p, const struct model_io *io, const char *model_digest,
+                     const struct step_rule *rule);
+
 /* Makes the record a sample with this path: drops what belonged to another path ("scores", "chosen", "rejected"). */
 void path_into(struct record *r, val path);
 
