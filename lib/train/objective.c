@@ -3,6 +3,12 @@
 
 #include <stdio.h>
 
+int objective_reject(const char **why, const char *reason)
+{
+    *why = reason;
+    return fail("%s", reason);
+}
+
 void settings_number(json_t *settings, const char *name, double x)
 {
     char v[40];

@@ -23,7 +23,8 @@ struct objective {
     const char *metric[TRAIN_METRICS];         /* names of further columns of the log, NULL at the end */
     /* Adds its own settings as text members, which --resume compares; NULL: none. */
     void   (*settings)(const struct objective *, json_t *out);
-    /* Fills the draft's sequences (and ex.own). -1 with *why (static) for a record that cannot be used. Thread-safe. */
+    /* Fills the draft's sequences (and ex.own). -1 with *why (static), and the particulars as message,
+     * for a record that cannot be used. Thread-safe. */
     int    (*encode)(const struct objective *, const struct model_io *io, const struct record *r, struct draft *d, const char **why);
     double (*weight)(const struct objective *, const struct example *x);
     /* Adds the micro-batch's sum of part(x) / total to sum->loss, and its gradient to dhidden and to the head's gradient;
@@ -35,6 +36,7 @@ struct objective {
     void   (*stepped)(const struct objective *, const double *metric);
 };
 
+int  objective_reject(const char **why, const char *reason);             /* sets both to the reason; -1 */
 void settings_number(json_t *settings, const char *name, double x);      /* as text, exact to 15 digits */
 
 /* lp[row] = log-probability of target[row] ([ntok], -1: none, lp 0). With dlp also the gradient of dlp . lp is added to

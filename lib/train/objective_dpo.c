@@ -53,9 +53,9 @@ static int encode(const struct objective *o, const struct model_io *io, const st
     static const char *const key[] = { "chosen", "rejected" };
     struct side s[DPO_SIDES];
     for (int k = 0; k < DPO_SIDES; k++)
-        if ((*why = read_side(self(o), io, val_get(&r->root, key[k]), &s[k]))) return -1;
+        if ((*why = read_side(self(o), io, val_get(&r->root, key[k]), &s[k]))) return fail("%s: %s", key[k], *why);
     if (s[0].n == s[1].n && !memcmp(s[0].id, s[1].id, s[0].n * sizeof *s[0].id))
-        return *why = "chosen and rejected are the same", -1;
+        return objective_reject(why, "chosen and rejected are the same");
     if (draft_begin(d, io, r, why)) return -1;
     d->ex.own = mem_array(DPO_SIDES, sizeof *d->ex.own);
     d->ex.nown = DPO_SIDES;

@@ -86,16 +86,20 @@ static int set_targets(const struct prm_cfg *c, const val *path, const struct ch
     const val *steps = val_get(path, "steps");
     float heaviest = 0, sum = 0;
     int n = chain->nstep;
-    *why = "malformed label";
     for (int i = 0; i < n; i++) {
-        if (set_target(c, val_get(val_at(steps, i), "labels"), &tag[i])) return -1;
+        if (set_target(c, val_get(val_at(steps, i), "labels"), &tag[i])) {
+            *why = "malformed label";
+            return fail("step %d: %s", i + 1, *why);
+        }
         heaviest = mem_max(heaviest, tag[i].weight);
         sum += tag[i].weight;
     }
-    if (chain->has_answer && set_answer(c, path, &tag[n], heaviest)) return -1;
+    if (chain->has_answer && set_answer(c, path, &tag[n], heaviest)) {
+        *why = "malformed label";
+        return fail("answer: %s", *why);
+    }
     if (chain->has_answer) sum += tag[n].weight;
-    *why = sum > 0 ? NULL : "no label of these sources";
-    return sum > 0 ? 0 : -1;
+    return sum > 0 ? 0 : objective_reject(why, "no label of these sources");
 }
 
 /* ---- records to examples ---- */
@@ -111,9 +115,10 @@ static int encode_tags(const struct train_prm *p, const struct model_io *io, con
                        const char **why)
 {
     int flags = STEPS_TAGS | (c->has_answer ? 0 : STEPS_OPEN);
-    if (response_encode(io->tok, c, flags, resp) || count_tags(p, resp->ids.id, (int)resp->ids.n) != c->nstep + c->has_answer)
-        return *why = "response that cannot be encoded", -1;
-    return 0;
+    int tags = c->nstep + c->has_answer, bad = response_encode(io->tok, c, flags, resp);
+    if (!bad && count_tags(p, resp->ids.id, (int)resp->ids.n) != tags) bad = fail("not one tag for each of %d", tags);
+    if (bad) *why = "response that cannot be encoded";
+    return bad;
 }
 
 static int encode(const struct objective *o, const struct model_io *io, const struct record *r, struct draft *d,
@@ -124,7 +129,7 @@ static int encode(const struct objective *o, const struct model_io *io, const st
     struct arena a = { 0 };
     struct chain c;
     struct response resp = { 0 };
-    if (!path) return *why = "no path", -1;
+    if (!path) return objective_reject(why, "no path");
     int bad = path_to_chain(path, &a, &c) ? (*why = "malformed path", -1) : 0, tags = bad ? 0 : c.nstep + c.has_answer;
     struct prm_tag *tag = mem_array((size_t)tags + 1, sizeof *tag);
     bad = bad || set_targets(&p->cfg, path, &c, tag, why) || encode_tags(p, io, &c, &resp, why) || draft_begin(d, io, r, why);

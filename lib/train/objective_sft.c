@@ -13,15 +13,15 @@ static int chain_of(const struct sft *s, const struct record *r, struct arena *a
 {
     const val *path = val_get(&r->root, "path");
     if (s->response == SFT_STEPS) {
-        if (!path) return *why = "no path", -1;
+        if (!path) return objective_reject(why, "no path");
         if (path_to_chain(path, a, c)) return *why = "malformed path", -1;
-        if (!c->has_answer) return *why = "path without an answer", -1;
+        if (!c->has_answer) return objective_reject(why, "path without an answer");
         return 0;
     }
     const char *p;
     size_t n;
     if (!val_str(val_get(&r->root, "answer"), &p, &n) && !val_str(val_path(&r->root, "path.answer"), &p, &n))
-        return *why = "no answer", -1;
+        return objective_reject(why, "no answer");
     *c = (struct chain){ .answer = { p, n }, .has_answer = true };
     return 0;
 }

@@ -92,9 +92,11 @@ static void check_tags(struct record *r, struct prm_cfg cfg, int n, const double
     struct draft d = { 0 };
     const char *got = NULL;
     objective_prm(&p, &cfg, ids.id[TOK_TAG], ids.id[TOK_BAD], ids.id[TOK_GOOD]);
+    err_set(ERR_INPUT, "stale");
     int bad = p.base.encode(&p.base, io, r, &d, &got);
     T_INT(bad, why ? -1 : 0);
-    if (why) T_STR(got, why);
+    if (why) { T_STR(got, why); T_CHECK(strcmp(err_msg(), "stale")); }
+    else T_CHECK(!got);
     if (!why && !bad) {
         const struct prm_tag *tag = (const struct prm_tag *)d.ex.own;
         T_INT(d.ex.nown, n * PRM_OWN);
@@ -303,10 +305,12 @@ static void check_pair(const char *chosen, const char *rejected, const char *why
     objective_dpo(&p, &(struct dpo_cfg){ .ref = ref_digest, .beta = 0.1, .sigmoid = 1 });
     char *text = mem_fmt("{\"question\":\"q\",\"chosen\":%s,\"rejected\":%s}", chosen, rejected);
     from_json(r, text);
+    err_set(ERR_INPUT, "stale");
     int bad = p.base.encode(&p.base, io, r, &d, &got);
     T_INT(bad, why ? -1 : 0);
-    if (why) T_STR(got, why);
+    if (why) { T_STR(got, why); T_CHECK(strcmp(err_msg(), "stale")); }
     else {
+        T_CHECK(!got);
         T_INT(d.ex.nseq, 2);
         T_INT(d.ex.seq[0].n - d.ex.seq[0].prompt, 3);      /* as they are: nothing is put behind them */
         T_INT(d.ex.seq[1].n - d.ex.seq[1].prompt, 1);
