@@ -4,21 +4,27 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include "base/mem.h"
 
 enum { SPIN = 4000 };                          /* short waits between two ops cost less than a sleep */
+
+/* A loop is a round. Its number and the next task share one word, so that a thread takes a task by one exchange that
+ * fails when the round is over; a helper that comes late, or not at all, holds nobody up. What else belongs to a round
+ * (n, fn, arg) changes only while the word says CLOSED, so whoever takes a task has read what belongs to it. */
+enum { CLOSED = INT32_MAX };                   /* a next task that is never below n */
 
 struct par {
     int threads;
     pthread_t *tid;
     pthread_mutex_t lock;
     pthread_cond_t wake, idle;
-    atomic_uint round;                         /* a new value starts a loop */
-    atomic_int next, busy, stop;
-    int n;
-    void (*fn)(void *, int, int);
-    void *arg;
+    _Atomic uint64_t word;                     /* round << 32 | next task */
+    atomic_int done, stop, sleeping, waiting;  /* finished tasks; helpers asleep; the caller asleep */
+    atomic_int n;
+    _Atomic(void (*)(void *, int, int)) fn;
+    _Atomic(void *) arg;
 };
 
 struct helper { struct par *p; int worker; };
@@ -30,21 +36,42 @@ static inline void relax(void)
 #endif
 }
 
-static void drain(struct par *p, int worker)
+static uint32_t round_of(uint64_t word) { return (uint32_t)(word >> 32); }
+
+/* Does tasks of the round while there are some. */
+static void drain(struct par *p, uint32_t round, int worker)
 {
-    int i;
-    while ((i = atomic_fetch_add(&p->next, 1)) < p->n) p->fn(p->arg, i, worker);
+    uint64_t w = atomic_load(&p->word);
+    for (;;) {
+        int n = atomic_load(&p->n), i = (int)(uint32_t)w;
+        void (*fn)(void *, int, int) = atomic_load(&p->fn);
+        void *arg = atomic_load(&p->arg);
+        if (round_of(w) != round || i >= n) return;
+        if (!atomic_compare_exchange_weak(&p->word, &w, w + 1)) continue;
+        fn(arg, i, worker);
+        if (atomic_fetch_add(&p->done, 1) + 1 == n && atomic_load(&p->waiting)) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_signal(&p->idle);
+            pthread_mutex_unlock(&p->lock);
+        }
+        w = atomic_load(&p->word);
+    }
 }
 
-static void wait_round(struct par *p, unsigned seen)
+/* The number of the round after `seen`, once it has begun. */
+static uint32_t wait_round(struct par *p, uint32_t seen)
 {
     for (int i = 0; i < SPIN; i++) {
-        if (atomic_load(&p->round) != seen) return;
+        uint32_t r = round_of(atomic_load(&p->word));
+        if (r != seen) return r;
         relax();
     }
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->round) == seen) pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_add(&p->sleeping, 1);         /* before the last look at the word: start_round looks in the other order */
+    while (round_of(atomic_load(&p->word)) == seen) pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleeping, 1);
     pthread_mutex_unlock(&p->lock);
+    return round_of(atomic_load(&p->word));
 }
 
 static void *helper_main(void *v)
@@ -52,27 +79,24 @@ static void *helper_main(void *v)
     struct helper *h = v;
     struct par *p = h->p;
     int worker = h->worker;
-    unsigned seen = 0;
+    uint32_t seen = 0;
     free(h);
     for (;;) {
-        wait_round(p, seen);
-        seen++;
+        seen = wait_round(p, seen);
         if (atomic_load(&p->stop)) return NULL;
-        drain(p, worker);
-        if (atomic_fetch_sub(&p->busy, 1) == 1) {
-            pthread_mutex_lock(&p->lock);
-            pthread_cond_signal(&p->idle);
-            pthread_mutex_unlock(&p->lock);
-        }
+        drain(p, seen, worker);
     }
 }
 
-static void start_round(struct par *p)
+static uint32_t start_round(struct par *p)
 {
+    uint32_t round = round_of(atomic_load(&p->word)) + 1;
+    atomic_store(&p->word, (uint64_t)round << 32);
+    if (!atomic_load(&p->sleeping)) return round;
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add(&p->round, 1);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
+    return round;
 }
 
 struct par *par_new(int threads)
@@ -95,6 +119,8 @@ struct par *par_new(int threads)
 void par_free(struct par *p)
 {
     if (!p) return;
+    atomic_store(&p->word, atomic_load(&p->word) | CLOSED);
+    atomic_store(&p->n, 0);
     atomic_store(&p->stop, 1);
     start_round(p);
     for (int i = 1; i < p->threads; i++) pthread_join(p->tid[i], NULL);
@@ -116,24 +142,32 @@ int par_cpus(void)
     return n > 0 ? n : 1;
 }
 
+static void wait_done(struct par *p, int n)
+{
+    for (int i = 0; i < SPIN; i++) {
+        if (atomic_load(&p->done) == n) return;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->waiting, 1);
+    while (atomic_load(&p->done) < n) pthread_cond_wait(&p->idle, &p->lock);
+    atomic_store(&p->waiting, 0);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void par_for(struct par *p, int n, void (*fn)(void *, int, int), void *arg)
 {
     if (!p || p->threads == 1 || n < 2) {
         for (int i = 0; i < n; i++) fn(arg, i, 0);
         return;
     }
-    p->n = n;
-    p->fn = fn;
-    p->arg = arg;
-    atomic_store(&p->next, 0);
-    atomic_store(&p->busy, p->threads - 1);
-    start_round(p);
-    drain(p, 0);
-    for (int i = 0; i < SPIN && atomic_load(&p->busy); i++) relax();
-    if (!atomic_load(&p->busy)) return;
-    pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->busy)) pthread_cond_wait(&p->idle, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    atomic_store(&p->word, atomic_load(&p->word) | CLOSED);
+    atomic_store(&p->n, n);
+    atomic_store(&p->fn, fn);
+    atomic_store(&p->arg, arg);
+    atomic_store(&p->done, 0);
+    drain(p, start_round(p), 0);
+    wait_done(p, n);
 }
 
 /* ---- the ordered pipeline: a ring of slots, each empty -> read -> working -> done -> written ---- */
