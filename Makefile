@@ -36,7 +36,7 @@ libs_text    = -lpcre2-8 -lutf8proc
 libs_media   = -larchive -lpng -ljpeg -lwebp
 libs_ops     = -ldnnl -l:libgomp.so.1
 
-PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
+PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel bsdextrautils zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
            libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev libutf8proc-dev
 
 .PHONY: all deps demo test bench install lint clean examples
