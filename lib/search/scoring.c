@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { AHEAD = 4, PIXEL_BYTES = 256 << 20 };   /* records prepared at a time per thread; of a window's images, about */
+
 /* What one or several records ask. */
 struct sample {
     struct record *lead;                       /* the first of them; owned */
@@ -15,7 +17,7 @@ struct sample {
 struct item {
     struct score_item x;
     struct sample *sample;
-    bool fresh;                                /* the first item of its sample */
+    bool lead;                                 /* the first item of its sample */
     const char *why; char *message;
     struct place *place[SCORE_TEXTS];
 };
@@ -23,6 +25,8 @@ struct item {
 struct window {
     const struct scoring *s;
     struct item *item; int n;                  /* [batch] */
+    int fresh;                                 /* the first item that is not prepared yet */
+    size_t pixels;                             /* bytes */
     struct sample *last;                       /* of the record read last; held */
     bool over;                                 /* of the input */
     char *broken; enum err_kind kind;          /* how reading failed */
@@ -71,16 +75,17 @@ static void take_record(struct window *w, struct record *r)
         sample_drop(w->last);
         w->last = mem_alloc(sizeof *w->last);
         *w->last = (struct sample){ .lead = r, .refs = 1 };
-        i->fresh = true;
+        i->lead = true;
     }
     i->sample = w->last;
     i->sample->refs++;
     i->x.prompt = &i->sample->in;
 }
 
-static void read_window(struct window *w)
+static void read_some(struct window *w)
 {
-    for (w->n = 0; w->n < w->s->batch && !w->over;) {
+    int most = mem_min(w->s->batch, w->n + AHEAD * par_threads(w->s->pool));
+    while (w->n < most && !w->over) {
         struct record *r = rec_new();
         int got = w->s->read(w->s->arg, r);
         if (got > 0) {
@@ -98,19 +103,35 @@ static void read_window(struct window *w)
 static void prepare_sample(void *arg, int k, int worker)
 {
     struct window *w = arg;
-    struct sample *q = w->item[k].sample;
+    struct item *i = &w->item[w->fresh + k];
+    struct sample *q = i->sample;
     (void)worker;
-    if (!w->item[k].fresh || !input_build(w->s->io, q->lead, &q->in, &q->why)) return;
+    if (!i->lead || !input_build(w->s->io, q->lead, &q->in, &q->why)) return;
     q->message = mem_str(err_msg());
 }
 
 static void prepare_item(void *arg, int k, int worker)
 {
     struct window *w = arg;
-    struct item *i = &w->item[k];
+    struct item *i = &w->item[w->fresh + k];
     (void)worker;
     if (i->sample->why || !w->s->prepare(w->s->arg, &i->x, &i->why)) return;
     i->message = mem_str(err_msg());
+}
+
+/* As many records as go together. */
+static void read_window(struct window *w)
+{
+    size_t tile = 3 * sizeof(float) * (size_t)w->s->io->tile * (size_t)w->s->io->tile;
+    w->n = w->fresh = 0;
+    w->pixels = 0;
+    while (w->n < w->s->batch && !w->over && w->pixels < PIXEL_BYTES) {
+        read_some(w);
+        par_for(w->s->pool, w->n - w->fresh, prepare_sample, w);
+        par_for(w->s->pool, w->n - w->fresh, prepare_item, w);
+        for (; w->fresh < w->n; w->fresh++)
+            if (w->item[w->fresh].lead) w->pixels += (size_t)w->item[w->fresh].x.prompt->ntile * tile;
+    }
 }
 
 /* ---- reading the texts ---- */
@@ -172,8 +193,6 @@ static int work(struct window *w)
 {
     const struct scoring *s = w->s;
     read_window(w);
-    par_for(s->pool, w->n, prepare_sample, w);
-    par_for(s->pool, w->n, prepare_item, w);
     int bad = read_texts(w);
     for (int i = 0; i < w->n && !bad; i++) bad = hand_out(s, &w->item[i]);
     drop_places(w);
