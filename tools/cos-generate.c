@@ -54,7 +54,7 @@ static const char details[] =
     "record a question, with path.steps[].score, path.answer_score and scores.prm as cos-score prm sets them. With --beam B\n"
     "the best B are. One that ended without a new step or an answer ranks last. The same records come of the single programs:\n"
     "  cos-generate --next-step ... | cos-score prm ... | cos-select best --over all --agg last --unscored\n"
-    "until no path is open (pipelines/beam.sh). -n 1 gives the paths of plain sampling.\n"
+    "until no path is open (pipelines/beam.sh). -n 1 gives the paths of plain sampling, where they are chains of steps.\n"
     "\n"
     "  cos-generate --model sft -n 16 --images images.zip < test.cos > paths.cos\n"
     "  cos-generate --model sft --search beam --prm prm -n 16 < test.cos | cos-eval accuracy";

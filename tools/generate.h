@@ -36,7 +36,6 @@ struct run {
     const char *digest;                        /* of the model */
     struct slice stop[OPT_LIST_MAX];           /* --stop */
     struct header *head, **tail;
-    int noted;
     struct beam_stats search;
     double start;
 };

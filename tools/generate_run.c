@@ -52,12 +52,8 @@ void run_end(struct run *run)
 
 int run_reject(void *arg, struct record *r, const char *why)
 {
-    enum { NOTES = 10 };
     struct run *run = arg;
-    char label[128];
-    if (run_begin(run, r)) return -1;
-    if (run->noted++ < NOTES) tool_note(run->t, "%s: %s", rec_label(r, label, sizeof label), err_msg());
-    return tool_reject(run->t, r, why);
+    return run_begin(run, r) ? -1 : tool_reject_noted(run->t, r, why, err_msg());
 }
 
 void run_note_engine(const struct run *run)

@@ -8,8 +8,8 @@
  * - Many questions are in the works: while some wait for their scores, others fill the engine's batch.
  * - The model goes on behind the cached keys of the steps before; the reward model reads the new step alone.
  * - A candidate's draws are keyed by the seed and the record's id, its path.index and its tokens' places in the response.
- *   So with n = 1 the path is the one that plain sampling gives, and a search in one process gives what it gives in
- *   rounds of next step, score, best. Batches, threads and the time at which scores come change nothing.
+ *   So with n = 1 a whole path is the one that plain sampling gives, and a search in one process gives what it gives
+ *   in rounds of next step, score, best. Batches, threads and the time at which scores come change nothing.
  * - Candidates are ranked as record/choose.h has it, over steps and answer (OVER_ALL): one that ended without a new step
  *   or an answer has no score and ranks last.
  */

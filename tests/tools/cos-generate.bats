@@ -121,9 +121,10 @@ plain() { cos-cat -q --plain "$@"; }
 @test "provenance names the model, stream by stream" {
     cos-cat "$W/ask.cos" > other
     cat "$W/ask.cos" other | cos-generate --model "$W/base" --images "$W/img" --max-tokens 2 -q > out
-    cos-cat -q --no-provenance --json < out > all
-    jq -r 'select(.kind == "header") | .provenance[-1] | "\(.program) \(.model)"' all > heads
-    [ "$(wc -l < heads)" = 2 ] && [ "$(sort -u heads | grep -cE '^cos-generate [0-9a-f]{32}$')" = 1 ]
+    cos-cat -q --json < out > all
+    jq -r 'select(.kind == "header") | .provenance[] | select(.program == "cos-generate") | "\(.program) \(.model)"' all > heads
+    [ "$(wc -l < heads)" = 2 ]
+    [ "$(sort -u heads | grep -cE '^cos-generate [0-9a-f]{32}$')" = 1 ]
     [ "$(cat all | jq -c 'select(.kind == "trailer") | .count' | awk '{ n += $1 } END { print n }')" = 48 ]
 }
 
