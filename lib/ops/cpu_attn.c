@@ -38,65 +38,58 @@ struct attend {
     float *lse;
 };
 
-/* Consecutive segments of the same query rows and adjoining positions, packed as one. Rows relative to attend.row. */
+/* Consecutive segments of the same query rows and adjoining positions, packed as one; all but the last a whole number of
+ * vectors. Rows relative to attend.row. */
 struct run { int seg, nseg, pos, len, begin, end; bool in_place; size_t k, v; };
 
 struct packed { struct run *run; int n; float *mem; };
 
-static bool joins(const struct run *r, const struct attn_seg *a, const struct attn_seg *b)
+static bool joins(const struct run *r, const struct attn_seg *a, const struct attn_seg *b, int lanes)
 {
-    return a->row == b->row && a->nrow == b->nrow && b->pos == r->pos + r->len;
+    return a->row == b->row && a->nrow == b->nrow && b->pos == r->pos + r->len && r->len % lanes == 0;
 }
 
-/* Lists the runs that touch the piece's rows; returns the floats that their panels need. */
+/* Lists the runs that touch the piece's rows; returns the floats that their panels need. Values are used where they are
+ * if packing does not pay. */
 static size_t list_runs(const struct attend *t, struct packed *p)
 {
+    const struct vec_gemm *g = t->c->v->gemm;
     size_t size = 0;
-    int nr = t->c->v->gemm->nr, D = t->head_dim;
+    int D = t->head_dim;
     for (int i = 0; i < t->nseg; i++) {
         const struct attn_seg *s = &t->seg[i];
         int begin = mem_max(s->row - t->row, 0), end = mem_min(s->row + s->nrow - t->row, t->n);
         if (begin >= end || s->len <= 0) continue;
         struct run *r = p->n ? &p->run[p->n - 1] : NULL;
-        if (r && r->seg + r->nseg == i && joins(r, s - 1, s)) { r->nseg++; r->len += s->len; continue; }
+        if (r && r->seg + r->nseg == i && joins(r, s - 1, s, g->lanes)) { r->nseg++; r->len += s->len; continue; }
         p->run[p->n++] = (struct run){ .seg = i, .nseg = 1, .pos = s->pos, .len = s->len, .begin = begin, .end = end };
     }
     for (struct run *r = p->run; r < p->run + p->n; r++) {
         r->k = size;
-        size += (size_t)attn_pad(r->len, nr) * (size_t)D;
+        size += (size_t)attn_pad(r->len, g->nr) * (size_t)D;
         r->v = size;
-        r->in_place = r->nseg == 1 && t->v.t == DT_F32 && D % nr == 0 && (r->end - r->begin) * t->group <= FEW;
-        if (!r->in_place) size += (size_t)attn_pad(D, nr) * (size_t)r->len;
+        r->in_place = t->v.t == DT_F32 && D % g->nr == 0 && (r->end - r->begin) * t->group <= FEW;
+        if (!r->in_place) size += (size_t)attn_pad(D, g->nr) * (size_t)r->len;
     }
     return size;
 }
 
-static struct mat head_of(const struct attend *t, struct mat m, const struct run *r)
+static struct mat head_of(const struct attend *t, struct mat m, const struct attn_seg *s)
 {
-    return mat_rows(mat_cols(m, t->head * t->head_dim, t->head_dim), t->seg[r->seg].slot, r->len);
+    return mat_rows(mat_cols(m, t->head * t->head_dim, t->head_dim), s->slot, s->len);
 }
 
-/* Keys as panels of keys over D, values as panels of D over keys (or where they are, if packing does not pay). */
-static bool pack_run(const struct attend *t, const struct run *r, float *mem)
+/* Keys as panels of keys over D, values as panels of D over keys. */
+static void pack_run(const struct attend *t, const struct run *r, float *mem)
 {
     const struct vec_gemm *g = t->c->v->gemm;
     int D = t->head_dim;
-    if (r->nseg == 1) {
-        struct mat k = head_of(t, t->k, r), v = head_of(t, t->v, r);
-        g->pack_t(mem + r->k, k.p, k.t, k.ld, r->len, D);
-        if (!r->in_place) g->pack_n(mem + r->v, v.p, v.t, v.ld, D, r->len);
-        return true;
+    for (const struct attn_seg *s = t->seg + r->seg; s < t->seg + r->seg + r->nseg; s++) {
+        int at = s->pos - r->pos;
+        struct mat k = head_of(t, t->k, s), v = head_of(t, t->v, s);
+        g->pack_t(mem + r->k, at, k.p, k.t, k.ld, s->len, D);
+        if (!r->in_place) g->pack_n(mem + r->v + (int64_t)at * g->nr, r->len, v.p, v.t, v.ld, D, s->len);
     }
-    float *tmp = cpu_scratch(t->c, t->worker, SCRATCH_F, (size_t)r->len * (size_t)D * sizeof *tmp);
-    if (!tmp) return false;
-    for (int pass = 0; pass < 2; pass++) {
-        float *at = tmp;
-        for (int i = r->seg; i < r->seg + r->nseg; at += t->seg[i].len * D, i++)
-            attn_read(t->c, at, pass ? t->v : t->k, t->seg[i].slot, t->seg[i].len, t->head, 1, D);
-        if (pass) g->pack_n(mem + r->v, tmp, DT_F32, D, D, r->len);
-        else g->pack_t(mem + r->k, tmp, DT_F32, D, r->len, D);
-    }
-    return true;
 }
 
 static int most_keys(const struct attend *t, int begin, int end)
@@ -119,10 +112,25 @@ static void scores(const struct block *b, const struct run *r, int x0, int m, in
 
 static void values(const struct block *b, const struct run *r, int x0, int m, int keys)
 {
-    struct mat v = r->in_place ? head_of(b->t, b->t->v, r) : (struct mat){ .p = b->p->mem + r->v };
-    attn_multiply(b->t->c, &(struct attn_product){
-        .a = b->s + (int64_t)x0 * b->width + r->pos, .ars = b->width, .acs = 1, .b = v.p, .ldb = v.ld, .c = b->o + x0 * b->dpad,
-        .ldc = b->dpad, .m = m, .n = b->t->head_dim, .k = keys, .depth = r->len, .init = r->pos ? GEMM_ADD : GEMM_ZERO });
+    const struct attend *t = b->t;
+    struct attn_product p = { .a = b->s + (int64_t)x0 * b->width + r->pos, .ars = b->width, .acs = 1, .c = b->o + x0 * b->dpad,
+                              .ldc = b->dpad, .m = m, .n = t->head_dim, .init = r->pos ? GEMM_ADD : GEMM_ZERO };
+    if (!r->in_place) {
+        p.b = b->p->mem + r->v;
+        p.k = keys;
+        p.depth = r->len;
+        attn_multiply(t->c, &p);
+        return;
+    }
+    for (const struct attn_seg *s = t->seg + r->seg; s < t->seg + r->seg + r->nseg && s->pos - r->pos < keys; s++) {
+        struct mat v = head_of(t, t->v, s);
+        p.b = v.p;
+        p.ldb = v.ld;
+        p.k = mem_min(s->len, keys - (s->pos - r->pos));
+        attn_multiply(t->c, &p);
+        p.a += p.k;
+        p.init = GEMM_ADD;
+    }
 }
 
 static void each_tile(const struct block *b, void (*step)(const struct block *, const struct run *, int, int, int))
@@ -172,7 +180,7 @@ static void attend(const struct attend *t)
     b.q = cpu_scratch(c, t->worker, SCRATCH_C, rows * (size_t)D * sizeof *b.q);
     b.o = cpu_scratch(c, t->worker, SCRATCH_D, rows * (size_t)b.dpad * sizeof *b.o);
     if ((need && !p.mem) || !b.s || !b.q || !b.o) return;
-    for (int i = 0; i < p.n; i++) if (!pack_run(t, &p.run[i], p.mem)) return;
+    for (int i = 0; i < p.n; i++) pack_run(t, &p.run[i], p.mem);
     for (b.b0 = 0; b.b0 < t->n; b.b0 = b.b1) {
         b.b1 = mem_min(b.b0 + step, t->n);
         attn_read(c, b.q, t->q, t->row + b.b0, b.b1 - b.b0, t->head * t->group, t->group, D);

@@ -51,10 +51,10 @@ static bool set_up(struct seq *q)
     q->don = q->qn + block * d;
     q->dq = q->don + block * d;
     read_keys(q, q->g->a->k, tmp);
-    g->pack_t(q->kt, tmp, DT_F32, D, L, D);
-    g->pack_n(q->kn, tmp, DT_F32, D, D, L);
+    g->pack_t(q->kt, 0, tmp, DT_F32, D, L, D);
+    g->pack_n(q->kn, L, tmp, DT_F32, D, D, L);
     read_keys(q, q->g->a->v, tmp);
-    g->pack_t(q->vt, tmp, DT_F32, D, L, D);
+    g->pack_t(q->vt, 0, tmp, DT_F32, D, L, D);
     return true;
 }
 
@@ -89,8 +89,8 @@ static void block(const struct seq *q, int r0, int n)
     attn_read(c, q->q, a->q, q->start + r0, n, heads, q->group, D);
     attn_read(c, q->o, a->o, q->start + r0, n, heads, q->group, D);
     attn_read(c, q->d_o, q->g->d_o, q->start + r0, n, heads, q->group, D);
-    g->pack_n(q->qn, q->q, DT_F32, D, D, m);
-    g->pack_n(q->don, q->d_o, DT_F32, D, D, m);
+    g->pack_n(q->qn, m, q->q, DT_F32, D, D, m);
+    g->pack_n(q->don, m, q->d_o, DT_F32, D, D, m);
     struct attn_product p = { .a = q->q, .ars = D, .acs = 1, .b = q->kt, .c = q->s, .ldc = q->width, .m = m, .n = most, .k = D, .depth = D };
     attn_multiply(c, &p);
     p.a = q->d_o;

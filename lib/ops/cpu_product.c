@@ -36,8 +36,8 @@ static void pack_b(const struct task *t, int k0, int k, float *dst)
     const struct product *p = t->pl->p;
     const struct vec_gemm *g = t->pl->c->v->gemm;
     const char *b = p->b;
-    if (p->b_t) g->pack_t(dst, b + elem(p->bt, t->j0 * p->ldb + k0), p->bt, p->ldb, t->n, k);
-    else g->pack_n(dst, b + elem(p->bt, k0 * p->ldb + t->j0), p->bt, p->ldb, t->n, k);
+    if (p->b_t) g->pack_t(dst, 0, b + elem(p->bt, t->j0 * p->ldb + k0), p->bt, p->ldb, t->n, k);
+    else g->pack_n(dst, k, b + elem(p->bt, k0 * p->ldb + t->j0), p->bt, p->ldb, t->n, k);
 }
 
 /* A block of A as f32: rows, in place where they are not a power of two apart (which would make them push each other out

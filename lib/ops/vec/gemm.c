@@ -100,24 +100,6 @@ INLINE void transpose4(float *dst, const float *src, int64_t ld)
 #endif
 }
 
-/* One panel from n <= NR rows of src[n, K]. */
-static void pack_t_panel(float *dst, const float *src, int64_t ld, int n, int k)
-{
-    int whole = n / VL * VL, k4 = k / 4 * 4;
-    if (n < NR) memset(dst, 0, (size_t)k * NR * sizeof *dst);
-    for (int i = 0; i < whole; i += VL)
-        for (int j = 0; j < k4; j += 4) transpose4(dst + j * NR + i, src + i * ld + j, ld);
-    for (int i = 0; i < n; i++)
-        for (int j = i < whole ? k4 : 0; j < k; j++) dst[j * NR + i] = src[i * ld + j];
-}
-
-static void widen(float *dst, const void *src, int64_t at, int n)
-{
-    int i = 0;
-    for (; i + VL <= n; i += VL) vf_store(dst + i, vt_load(src, DT_BF16, at + i));
-    if (i < n) vt_store_n(dst, DT_F32, i, n - i, vt_load_n(src, DT_BF16, at + i, n - i));
-}
-
 /* Brings n elements nearer: keys and values lie in short pieces far apart, which the hardware does not foresee. */
 INLINE void fetch(const void *src, enum dtype t, int64_t at, int n)
 {
@@ -125,20 +107,42 @@ INLINE void fetch(const void *src, enum dtype t, int64_t at, int n)
     for (size_t i = 0; i < (size_t)n * dtype_size(t); i += 64) __builtin_prefetch(p + i);
 }
 
-static void pack_t(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k)
+/* VL whole f32 rows of src[.., k] -> dst[k * NR]. */
+INLINE void transpose(float *dst, const float *src, int64_t ld, int k)
 {
-    enum { STEP = 64 };                        /* bf16 goes through a small f32 block */
-    float tmp[NR * STEP];
-    for (int p = 0; p < n; p += NR, dst += (int64_t)k * NR) {
-        int w = n - p < NR ? n - p : NR;
-        for (int i = p + NR; i < p + 2 * NR && i < n; i++) fetch(src, t, i * ld, k);
-        if (t == DT_F32) { pack_t_panel(dst, (const float *)src + p * ld, ld, w, k); continue; }
-        for (int j = 0; j < k; j += STEP) {
-            int d = k - j < STEP ? k - j : STEP;
-            for (int i = 0; i < w; i++) widen(tmp + i * STEP, src, (p + i) * ld + j, d);
-            pack_t_panel(dst + (int64_t)j * NR, tmp, STEP, w, d);
-        }
+    int j = 0;
+    for (; j + 4 <= k; j += 4) transpose4(dst + j * NR, src + j, ld);
+    for (; j < k; j++)
+        for (int i = 0; i < VL; i++) dst[j * NR + i] = src[i * ld + j];
+}
+
+/* n <= VL rows of either dtype, zeros for those that are missing: by way of a small block of whole f32 rows. */
+static void transpose_part(float *dst, const void *src, enum dtype t, int64_t at, int64_t ld, int n, int k)
+{
+    enum { STEP = 64 };
+    float tmp[VL * STEP] = { 0 };
+    for (int j = 0; j < k; j += STEP) {
+        int d = k - j < STEP ? k - j : STEP;
+        for (int i = 0; i < n; i++)
+            for (int c = 0; c < d; c += VL) {
+                int64_t from = at + i * ld + j + c;
+                vf_store(tmp + i * STEP + c, d - c >= VL ? vt_load(src, t, from) : vt_load_n(src, t, from, d - c));
+            }
+        transpose(dst + (int64_t)j * NR, tmp, STEP, d);
     }
+}
+
+static void pack_t(float *dst, int first, const void *src, enum dtype t, int64_t ld, int n, int k)
+{
+    for (int i = 0; i < n; i += VL) {
+        float *to = dst + (int64_t)((first + i) / NR) * k * NR + (first + i) % NR;
+        for (int r = i + VL; r < i + 2 * VL && r < n; r++) fetch(src, t, r * ld, k);
+        if (t == DT_F32 && n - i >= VL) transpose(to, (const float *)src + i * ld, ld, k);
+        else if (t == DT_F32) transpose_part(to, src, DT_F32, i * ld, ld, n - i, k);
+        else transpose_part(to, src, DT_BF16, i * ld, ld, n - i < VL ? n - i : VL, k);
+    }
+    for (int i = (first + n + VL - 1) / VL * VL; i % NR; i += VL)       /* the rest of the last panel */
+        for (int j = 0; j < k; j++) vf_store(dst + ((int64_t)(i / NR) * k + j) * NR + i % NR, (vf){ 0 });
 }
 
 INLINE void pack_n_row(float *dst, const void *src, enum dtype t, int64_t at, int n, int64_t panel)
@@ -153,10 +157,10 @@ INLINE void pack_n_row(float *dst, const void *src, enum dtype t, int64_t at, in
     }
 }
 
-static void pack_n(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k)
+static void pack_n(float *dst, int depth, const void *src, enum dtype t, int64_t ld, int n, int k)
 {
     enum { AHEAD = 8 };
-    int64_t panel = (int64_t)k * NR;
+    int64_t panel = (int64_t)depth * NR;
     for (int j = 0; j < k; j++, dst += NR) {
         if (j + AHEAD < k) fetch(src, t, (j + AHEAD) * ld, n);
         if (t == DT_F32) pack_n_row(dst, src, DT_F32, j * ld, n, panel);
@@ -184,4 +188,4 @@ static void pack_a(float *dst, const void *src, enum dtype t, int64_t ld, int m,
     }
 }
 
-const struct vec_gemm VEC(gemm) = { MR, NR, tile, pack_t, pack_n, pack_a };
+const struct vec_gemm VEC(gemm) = { MR, NR, VL, tile, pack_t, pack_n, pack_a };

@@ -23,11 +23,13 @@ struct gemm_tile {
 };
 
 struct vec_gemm {
-    int mr, nr;
+    int mr, nr, lanes;
     void (*tile)(const struct gemm_tile *t);
-    /* Panels from src[N, K] (a row is a column of B) or src[K, N]; dst holds K * (N rounded up to nr) floats. */
-    void (*pack_t)(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k);
-    void (*pack_n)(float *dst, const void *src, enum dtype t, int64_t ld, int n, int k);
+    /* Panels of depth k from src[n, k], each row a column: columns [first, first + n), first a multiple of `lanes`; what
+     * is behind them in the last panel becomes 0. */
+    void (*pack_t)(float *dst, int first, const void *src, enum dtype t, int64_t ld, int n, int k);
+    /* k steps of panels of depth `depth` from src[k, n]; dst: where the first step belongs. */
+    void (*pack_n)(float *dst, int depth, const void *src, enum dtype t, int64_t ld, int n, int k);
     /* Tiles of mr rows from an A that comes as src[K, M]: A[i, k] at (i / mr * K + k) * mr + i % mr. */
     void (*pack_a)(float *dst, const void *src, enum dtype t, int64_t ld, int m, int k);
 };
