@@ -3,48 +3,15 @@
  * the same shape, attention to the best product rate, row ops in GB/s and their ratio to memcpy; all in one run.
  *     bench_ops [threads [f32 | bf16]]
  */
-#include <dnnl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/mem.h"
 #include "base/par.h"
-#include "base/rng.h"
-#include "ops/ops.h"
+#include "plain.h"
 
-extern void omp_set_num_threads(int n);
-
-enum { RUNS = 7 };
 static struct ops *o;
 static int threads;
 static enum dtype dt;
 static struct rng rng;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : 1; }
-
-/* Median seconds of one fn(arg); short ones are repeated to fill 10 ms. */
-static double seconds(void (*fn)(void *), void *arg)
-{
-    double t[RUNS], first = now();
-    fn(arg);
-    first = now() - first;
-    int repeat = first < 0.01 ? (int)(0.01 / (first + 1e-7)) + 1 : 1;
-    for (int i = 0; i < RUNS; i++) {
-        double begin = now();
-        for (int r = 0; r < repeat; r++) fn(arg);
-        t[i] = (now() - begin) / repeat;
-    }
-    qsort(t, RUNS, sizeof *t, by_value);
-    return t[RUNS / 2];
-}
 
 static struct mat random_mat(enum dtype t, int rows, int cols)
 {
@@ -58,55 +25,6 @@ static struct mat random_mat(enum dtype t, int rows, int cols)
 }
 
 static void drop(struct mat m) { o->release(o, m.p); }
-
-/* ---- oneDNN's plain product ---- */
-
-#define DNNL(call) do { if ((call) != dnnl_success) { fprintf(stderr, "bench_ops: %s failed\n", #call); exit(1); } } while (0)
-
-struct plain { dnnl_primitive_t p; dnnl_stream_t s; dnnl_exec_arg_t arg[3]; };
-
-static void plain_run(void *v)
-{
-    struct plain *p = v;
-    DNNL(dnnl_primitive_execute(p->p, p->s, 3, p->arg));
-    DNNL(dnnl_stream_wait(p->s));
-}
-
-/* y[M, N] = x[M, K] w[N, K]^T as a user of oneDNN would write it; GFLOP/s. */
-static double plain_product(int M, int N, int K)
-{
-    struct mat x = random_mat(dt, M, K), w = random_mat(dt, N, K), y = random_mat(dt, M, N);
-    dnnl_data_type_t t = dt == DT_F32 ? dnnl_f32 : dnnl_bf16;
-    dnnl_engine_t e;
-    dnnl_memory_desc_t mx, mw, my;
-    dnnl_matmul_desc_t d;
-    dnnl_primitive_desc_t pd;
-    struct plain p;
-    omp_set_num_threads(threads);
-    DNNL(dnnl_engine_create(&e, dnnl_cpu, 0));
-    DNNL(dnnl_stream_create(&p.s, e, dnnl_stream_default_flags));
-    DNNL(dnnl_memory_desc_init_by_strides(&mx, 2, (dnnl_dims_t){ M, K }, t, (dnnl_dims_t){ K, 1 }));
-    DNNL(dnnl_memory_desc_init_by_strides(&mw, 2, (dnnl_dims_t){ K, N }, t, (dnnl_dims_t){ 1, K }));
-    DNNL(dnnl_memory_desc_init_by_strides(&my, 2, (dnnl_dims_t){ M, N }, t, (dnnl_dims_t){ N, 1 }));
-    DNNL(dnnl_matmul_desc_init(&d, &mx, &mw, NULL, &my));
-    DNNL(dnnl_primitive_desc_create(&pd, &d, NULL, e, NULL));
-    DNNL(dnnl_primitive_create(&p.p, pd));
-    p.arg[0].arg = DNNL_ARG_SRC;
-    p.arg[1].arg = DNNL_ARG_WEIGHTS;
-    p.arg[2].arg = DNNL_ARG_DST;
-    DNNL(dnnl_memory_create(&p.arg[0].memory, &mx, e, x.p));
-    DNNL(dnnl_memory_create(&p.arg[1].memory, &mw, e, w.p));
-    DNNL(dnnl_memory_create(&p.arg[2].memory, &my, e, y.p));
-    double rate = 2e-9 * M * N * K / seconds(plain_run, &p);
-    for (int i = 0; i < 3; i++) dnnl_memory_destroy(p.arg[i].memory);
-    dnnl_primitive_destroy(p.p);
-    dnnl_primitive_desc_destroy(pd);
-    dnnl_stream_destroy(p.s);
-    dnnl_engine_destroy(e);
-    omp_set_num_threads(1);
-    drop(x); drop(w); drop(y);
-    return rate;
-}
 
 /* ---- products ---- */
 
@@ -127,7 +45,7 @@ static void bench_product(int T, int N, int K, bool train)
 {
     char shape[64];
     snprintf(shape, sizeof shape, "%dx%dx%d", T, N, K);
-    double flop = 2e-9 * T * N * K, plain = plain_product(T, N, K), s;
+    double flop = 2e-9 * T * N * K, plain = plain_product(threads, dt, T, N, K), s;
     if (plain > best_product) best_product = plain;
     struct linear l = { random_mat(dt, T, K), random_mat(dt, N, K), random_mat(dt, T, N), random_mat(DT_F32, N, K) };
     line("oneDNN", shape, flop / plain, plain, "GFLOP/s", plain);
