@@ -12,12 +12,13 @@ TEST  = 200
 EPOCHS = 1
 else
 D     = build/demo
-TRAIN = 12000
+TRAIN = 16000
 TEST  = 2000
-EPOCHS = 8
+EPOCHS = 2
 endif
 SHAPES = $(BIN)/examples/shapes/shapes
-CONFIG = examples/configs/small.json
+CONFIG = examples/configs/nano.json
+LEVEL  = 1
 SHELL  = bash
 .SHELLFLAGS = -e -o pipefail -c
 .DELETE_ON_ERROR:
@@ -36,15 +37,15 @@ $D/paths.cos: $D/sft/config.json $D/test.cos
 	  | $(SHAPES) truth | $(BIN)/cos-score answer > $@
 
 $D/sft/config.json: $D/base/config.json $D/train.cos
-	$(BIN)/cos-update sft --model $D/base --out $D/sft --resume --save-every 100 --log $D/sft.tsv --seed $(SEED) \
-	  --epochs $(EPOCHS) --batch 64 --lr 1e-3 --warmup 0.05 < $D/train.cos
+	$(BIN)/cos-update sft --model $D/base --out $D/sft --resume --save-every 200 --log $D/sft.tsv --seed $(SEED) \
+	  --epochs $(EPOCHS) --batch 16 --lr 1e-3 --warmup 0.05 < $D/train.cos
 
 $D/base/config.json: $(CONFIG) $D/train.cos
-	$(BIN)/cos-update init --config $(CONFIG) --vocab 512 --out $D/base --force --seed $(SEED) < $D/train.cos
+	$(BIN)/cos-update init --config $(CONFIG) --vocab 600 --out $D/base --force --seed $(SEED) < $D/train.cos
 
 $D/train.cos: | $D
-	$(SHAPES) make -n $(TRAIN) --split train --seed $(SEED) > $@
+	$(SHAPES) make -n $(TRAIN) --difficulty $(LEVEL) --split train --seed $(SEED) > $@
 $D/test.cos: | $D
-	$(SHAPES) make -n $(TEST) --split test --questions --seed $(SEED) > $@
+	$(SHAPES) make -n $(TEST) --difficulty $(LEVEL) --split test --questions --seed $(SEED) > $@
 $D:
 	mkdir -p $@
