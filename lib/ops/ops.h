@@ -8,6 +8,7 @@
  * - ROW INDEPENDENCE: row r of an output depends on row r of the input (for attention: on the keys it attends to, in
  *   order) and has the same bits for every number of rows in the call, every thread count and every grouping. Sampling
  *   promises the same bytes for any batch size; it rests on this. (Gradients of weights sum over rows in a fixed order.)
+ *   On the CPU attn() and attn_tree() also give the same bits for the same keys, so that training and decoding agree.
  * - Nothing here fails at the call: a device error is kept and returned by sync(), which every step ends with.
  * - One thread calls; the backend spreads the work over its own threads.
  * Letters: T rows (tokens), C width, N/K sides of a weight, V vocabulary, H heads, Hk key heads, D head size.
@@ -96,7 +97,7 @@ struct ops {
     int   (*sync)(struct ops *);               /* 0, or -1 with the first error since the last sync */
     /* ---- products ---- */
     void (*linear)   (struct ops *, struct mat y, struct mat x, struct mat w, const float *bias);   /* y[T,N] = x[T,K] w[N,K]^T + bias[N]; y may be f32 where x, w are bf16 */
-    void (*linear_dx)(struct ops *, struct mat dx, struct mat dy, struct mat w);                    /* dx[T,K] += dy[T,N] w[N,K] */
+    void (*linear_dx)(struct ops *, struct mat dx, struct mat dy, struct mat w);                    /* dx[T,K] += dy[T,N] w[N,K]; dx may be f32 */
     void (*linear_dw)(struct ops *, float *dw, float *db, struct mat dy, struct mat x);             /* dw[N,K] += dy^T x; db[N] += column sums of dy; either NULL */
     /* ---- rows ---- */
     void (*norm)    (struct ops *, enum norm, struct mat y, struct mat x, const float *g, const float *b, float eps, float *stat);   /* y = (x - mean) rstd g + b (layer), x rstd g (rms, b NULL); stat [dev][T,2] mean, rstd, NULL: not kept */
@@ -105,7 +106,7 @@ struct ops {
     void (*act_bwd) (struct ops *, enum act, struct mat dx, struct mat dy, struct mat x);
     void (*glu)     (struct ops *, enum act, struct mat y, struct mat gate, struct mat up);          /* y = act(gate) * up */
     void (*glu_bwd) (struct ops *, enum act, struct mat dgate, struct mat dup, struct mat dy, struct mat gate, struct mat up);
-    void (*add)     (struct ops *, struct mat y, struct mat x);                                      /* y += x */
+    void (*add)     (struct ops *, struct mat y, struct mat x);                                      /* y += x, of any dtypes */
     void (*residual)(struct ops *, struct mat y, struct mat x, struct mat a, const float *s);        /* y = x + s * a (s [C] or NULL: 1); y may be x */
     void (*residual_bwd)(struct ops *, struct mat da, float *ds, struct mat dy, struct mat a, const float *s);   /* da += s dy; ds += sum_t dy a (NULL: none). dx += dy is add() */
     void (*rope)    (struct ops *, struct mat x, int heads, int head_dim, const int *pos, const float *cs, bool back);   /* in place, halves rotated as in Llama: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin); cs [dev][P, D/2, 2] cos, sin of position p; back: the transpose, for gradients (in place too) */
@@ -130,7 +131,9 @@ struct ops {
     void  (*close)(struct ops *);              /* frees ctx and the table */
 };
 
-struct ops *ops_cpu(int threads);              /* NULL + fail(); free with o->close(o) */
+/* Products of f32, and of bf16 where the processor has no instructions for it, run on own kernels for AVX-512, AVX2 or
+ * the baseline, chosen at run time; bf16 elsewhere on oneDNN. NULL + fail(); free with o->close(o). */
+struct ops *ops_cpu(int threads);
 enum dtype  ops_cpu_dtype(void);               /* the faster of f32 and bf16 here: bf16 where the CPU has AMX or AVX512-BF16 */
 
 #endif
