@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+# The whole method on shapes, from scratch: a world; direct-answer and step SFT from the same start; labels by rollouts; the
+# reward model; rounds of DPO; search; every number with its interval; one page.
+#   make -f pipelines/cos.mk BIN=build/cpu D=build/cos [QUICK=1] [SEED="1 2 3"] [VARIABLE=VALUE]...
+# Every target is a file that appears when it is complete: an interrupted run goes on where it stopped, with the same result.
+# A change of a variable is not noticed: give it a D of its own.
+
+BIN  = build/cpu
+D    = build/cos
+# What the sizes are, in full and QUICK form. Questions: of SFT, for labels, of each DPO round, held out for the labels and the
+# reward model, held out for everything else.
+ifdef QUICK
+SEED       = 1
+TRAIN      = 1500
+LABEL      = 100
+ASK        = 100
+HELD       = 50
+TEST       = 100
+SFT_EPOCHS = 2
+N          = 8
+ROLLOUTS   = 8
+NS         = 1 2 4 8
+else
+SEED       = 1 2 3
+TRAIN      = 12000
+LABEL      = 1000
+ASK        = 1500
+HELD       = 500
+TEST       = 2000
+SFT_EPOCHS = 8
+N          = 16
+ROLLOUTS   = 16
+NS         = 1 2 4 8 16
+endif
+CONFIG     = examples/configs/small.json
+VOCAB      = 512
+DIFFICULTY = 3
+MAX_TOKENS = 256
+SFT_OPTS   = --batch 64 --lr 1e-3 --warmup 0.05
+# Labels and reward model.
+PATHS      = 4
+PRM_OPTS   = --epochs 2 --batch 64 --lr 3e-4 --target soft --freeze none
+# DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft.
+ROUNDS     = 3
+START      = previous
+REF        = sft
+GAP        = 0.3
+DPO_OPTS   = --batch 64 --lr 5e-5 --beta 0.1
+# Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
+ABLATION_ROUNDS = 1
+STEP_WEIGHT = 0.2
+WEIGHTS    = 0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1
+DTYPE      = auto
+ARGS       =
+
+P      := $(dir $(lastword $(MAKEFILE_LIST)))
+SELF   := $(lastword $(MAKEFILE_LIST))
+SHAPES  = $(BIN)/examples/shapes/shapes
+SHELL   = bash
+.SHELLFLAGS = -e -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+RESULTS = $(SEED:%=$D/seed%/results.json)
+$D/report.html: $(RESULTS) $(addprefix $P,report.sh report.jq page.sh page.jq parts.jq)
+	BIN=$(BIN) IMAGES=$D/seed$(firstword $(SEED)) $Preport.sh -t "Chain of steps on shapes, from scratch" \
+	  $D $D/seed$(firstword $(SEED))/dpo$(ROUNDS).test.cos $(RESULTS)
+	@echo; column -t -s "$$(printf '\t')" $D/accuracy.tsv; echo; echo "$@"
+
+ifneq ($(words $(SEED)),1)
+
+# a seed after the other; one that is complete stays as it is
+$D/seed%/results.json: FORCE
+	+$(MAKE) --no-print-directory -f $(SELF) SEED=$* $@
+FORCE:
+
+else
+
+W = $D/seed$(SEED)
+STD = $(ARGS) --seed $(SEED)
+export BIN DTYPE N MAX_TOKENS GAP STEP_WEIGHT NS PATHS
+export IMAGES := $W
+PUT  = > $@.part && mv $@.part $@
+# a command of cos-eval, as TSV and as JSON
+BOTH = $(BIN)/cos-eval $1 $(STD) $2 > $(@:.json=.tsv).part && mv $(@:.json=.tsv).part $(@:.json=.tsv) \
+	  && $(BIN)/cos-eval $1 $(STD) --json $2 $(PUT)
+# a model that is there, but older than what it is made of, is made anew
+ANEW = rm -rf $(@D)
+
+# ---- the world: questions of one split share no world with the other; the sets differ by their seeds ----
+DRAW = $(SHAPES) make --difficulty $(DIFFICULTY) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) -n $2 --split $3 $(PUT)
+$W/train.cos: | $W
+	$(call DRAW,,$(TRAIN),train)
+$W/label.cos: | $W
+	$(call DRAW,10,$(LABEL),train --questions)
+$W/ask%.cos: | $W
+	$(call DRAW,2$*,$(ASK),train --questions)
+$W/held.cos: | $W
+	$(call DRAW,30,$(HELD),test --questions)
+$W/test.cos: | $W
+	$(call DRAW,40,$(TEST),test --questions)
+$W:
+	mkdir -p $@
+
+# ---- supervised: direct answers and steps, from the same start ----
+$W/base/config.json: $(CONFIG) $W/train.cos
+	$(BIN)/cos-update init --config $(CONFIG) --vocab $(VOCAB) --out $(@D) --force $(STD) < $W/train.cos
+SFT = $(ANEW); ARGS="$(STD)" $Psft.sh $W/base $(@D) --epochs $(SFT_EPOCHS) $(SFT_OPTS) --save-every 100
+$W/sft/config.json: $W/base/config.json $W/train.cos
+	$(SFT) < $W/train.cos
+$W/direct/config.json: $W/base/config.json $W/train.cos
+	$(SFT) --response answer < $W/train.cos
+
+# ---- labels by rollouts, the reward model, and both against the truth on held-out questions ----
+LABELS = ARGS="$(STD)" $Plabel.sh $W/sft --rollouts $(ROLLOUTS)
+$W/labelled.cos: $W/sft/config.json $W/label.cos
+	$(LABELS) < $W/label.cos $(PUT)
+$W/prm/config.json: $W/labelled.cos $W/sft/config.json
+	$(ANEW); ARGS="$(STD)" $Pprm.sh $W/sft $(@D) $(PRM_OPTS) < $<
+$W/held.labelled.cos: $W/sft/config.json $W/held.cos
+	$(LABELS) < $W/held.cos | $(SHAPES) truth $(ARGS) $(PUT)
+$W/held.scored.cos: $W/held.labelled.cos $W/prm/config.json
+	$(BIN)/cos-score prm --model $W/prm --images $W --dtype $(DTYPE) $(STD) < $< $(PUT)
+$W/prm.json: $W/held.scored.cos
+	$(call BOTH,prm,$<)
+$W/labels.json: $W/held.scored.cos
+	$(call BOTH,prm --pred mc,$<)
+$W/bins.json: $W/held.scored.cos
+	$(call BOTH,prm --bins,$<)
+
+# ---- DPO: round $2 for reward $1 begins after policy $3; what it is judged by: $4, REWARD=.. and perhaps SCORED=.. ----
+start = $(if $(filter sft,$(START)),sft,$1)
+ref   = $(if $(filter sft,$(REF)),sft,$1)
+define round
+$W/$1$2/config.json: $W/$3/config.json $W/sft/config.json $W/prm/config.json $W/ask$2.cos $5
+	ARGS="$(STD)" START=$W/$(call start,$3) $4 $Pdpo-round.sh $W/ask$2.cos $W/$3 $W/$(call ref,$3) $W/prm $W/$1$2 $(DPO_OPTS)
+endef
+before = $(if $(filter 1,$2),sft,$1$(shell expr $2 - 1))
+first  = $(if $(filter 1,$1),SCORED=$W/dpo1.paths.cos)
+DPO      := $(foreach r,$(shell seq $(ROUNDS)),dpo$r)
+ABLATION := $(foreach r,$(shell seq $(ABLATION_ROUNDS)),answer$r outcome$r)
+$(foreach r,$(shell seq $(ROUNDS)),$(eval $(call round,dpo,$r,$(call before,dpo,$r),REWARD=prm)))
+$(foreach r,$(shell seq $(ABLATION_ROUNDS)),$(foreach w,answer outcome,\
+  $(eval $(call round,$w,$r,$(call before,$w,$r),REWARD=$w $(call first,$r),$(if $(filter 1,$r),$W/dpo1/config.json)))))
+
+# ---- every policy's greedy answers, with the truth of each step ----
+POLICIES = direct sft $(DPO) $(ABLATION)
+LAST     = dpo$(ROUNDS)
+# (an answer without steps is no chain: it is taken out of the text)
+BARE = $(BIN)/cos-cat -q --json | jq -c 'if .path.text? then .path.answer = (.path.text | capture("<.answer_start.>(?<a>.*)<.answer_end.>")? // {}).a \
+  else . end' | $(BIN)/cos-cat -q --from-json
+$(POLICIES:%=$W/%.test.cos): $W/%.test.cos: $W/%/config.json $W/test.cos
+	$(BIN)/cos-generate --model $W/$* --images $W --dtype $(DTYPE) --max-tokens $(MAX_TOKENS) $(STD) --temperature 0 < $W/test.cos \
+	  $(if $(filter direct,$*),| $(BARE)) | $(SHAPES) truth $(ARGS) | $(BIN)/cos-score answer $(STD) $(PUT)
+$W/%.accuracy.json: $W/%.test.cos
+	$(call BOTH,accuracy,$<)
+$W/%.length.json: $W/%.test.cos
+	$(call BOTH,length,$<)
+$W/%.truth.json: $W/%.test.cos
+	$(call BOTH,prm --pred truth,$<)
+COMPARED = direct-sft sft-$(LAST) $(foreach a,$(ABLATION),$(if $(filter %$(ABLATION_ROUNDS),$a),$a-dpo$(ABLATION_ROUNDS)))
+.SECONDEXPANSION:
+$(COMPARED:%=$W/compare.%.json): $W/compare.%.json: $$(foreach s,$$(subst -, ,$$*),$W/$$s.test.cos)
+	$(call BOTH,compare,$^)
+
+# ---- inference-time scaling of the last policy, and the weight of the steps in best-of-N ----
+$W/scaling.json: $W/$(LAST)/config.json $W/prm/config.json $W/test.cos
+	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$(LAST) $W/prm $W/scaling
+$W/weights.json: $W/scaling.json
+	for w in $(WEIGHTS); do $(BIN)/cos-select filter --where 'path.index<$N' $(STD) < $W/scaling.pool.cos \
+	  | $(BIN)/cos-select best --step-weight $$w $(STD) | $(BIN)/cos-eval accuracy --json $(STD) \
+	  | jq -c --argjson w $$w '{weight: $$w} + .total'; done | jq -s . $(PUT)
+
+# ---- all numbers of this seed in one file ----
+PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
+        $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $W/scaling.json $W/weights.json
+SIZES = TRAIN LABEL ASK HELD TEST DIFFICULTY SFT_EPOCHS PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT SFT_OPTS PRM_OPTS DPO_OPTS
+$W/results.json: $(PARTS) $Presults.jq
+	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
+	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)
+endif

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Accuracy against the number of paths and against tokens: pass@N, vote, weighted vote and best-of-N of one pool, and beam
+# search for each N.
+#   pipelines/scaling.sh QUESTIONS.cos MODEL PRM OUT [OPTIONS of cos-eval scaling...]
+# NS: the Ns of beam search; the pool has as many paths as the largest ["1 2 4 8 16"]. MAX_TOKENS: a path's length [512].
+# BEAM_OPTS: more options of the search, as "--beam 2".
+# Leaves OUT.pool.cos, OUT.beamN.cos, OUT.greedy.cos, OUT.tsv, OUT.json, and begins behind what is there.
+. "$(dirname "$0")/common.sh"
+[ $# -ge 4 ] || usage 'QUESTIONS.cos MODEL PRM OUT [OPTIONS of cos-eval scaling...]'
+questions=$1 model=$2 prm=$3 out=$4
+shift 4
+read -ra ns <<<"${NS:-1 2 4 8 16}"
+read -ra search <<<"${BEAM_OPTS:-}"
+most=$(printf '%s\n' "${ns[@]}" | sort -n | tail -n 1)
+
+answers() {
+    cos-generate --model "$model" --max-tokens "${MAX_TOKENS:-512}" "${run[@]}" "$@" <"$questions" | cos-score answer "${std[@]}"
+}
+pool() { answers -n "$most" | cos-score prm --model "$prm" "${run[@]}"; }
+beam() { answers --search beam --prm "$prm" -n "$1" "${search[@]}"; }
+
+inputs=("$questions" "$model/config.json" "$prm/config.json")
+fresh "$out.pool.cos" "${inputs[@]}" || into "$out.pool.cos" pool
+fresh "$out.greedy.cos" "${inputs[@]}" || into "$out.greedy.cos" answers --temperature 0
+points=(--greedy "$out.greedy.cos")
+for n in "${ns[@]}"; do
+    fresh "$out.beam$n.cos" "${inputs[@]}" || into "$out.beam$n.cos" beam "$n"
+    points+=(--beam "$out.beam$n.cos")
+done
+measured "$out" scaling "${std[@]}" "$@" "${points[@]}" "$out.pool.cos"
