@@ -61,16 +61,26 @@ static void question_free(struct search *s, struct question *q)
 
 /* ---- reading ---- */
 
+static int cannot(struct question *q, const char *why)
+{
+    q->why = why;
+    return -1;
+}
+
+/* What the question begins with; -1 with q->why. */
 static int start_of(const struct search *s, struct question *q)
 {
     const struct beam *b = s->b;
     const char *id;
     size_t n;
-    if (!val_str(val_get(&q->r->root, "id"), &id, &n)) return q->why = "no id", fail("no id");
+    if (!val_str(val_get(&q->r->root, "id"), &id, &n)) {
+        (void)fail("no id");
+        return cannot(q, "no id");
+    }
     const val *path = b->prm || b->anew ? NULL : val_get(&q->r->root, "path");
     if ((q->pass = !path_open(path))) return 0;
     if (input_build(b->io, q->r, &q->in, &q->why) || (b->prm && input_build(b->prm_io, q->r, &q->prm_in, &q->why))) return -1;
-    if (partial_read(b->io, b->digest, path, &q->kept[0].p)) return q->why = "malformed path", -1;
+    if (partial_read(b->io, b->digest, path, &q->kept[0].p)) return cannot(q, "malformed path");
     q->limit = mem_min(b->max_tokens, b->io->max_positions - q->in.n);
     return 0;
 }
@@ -94,8 +104,12 @@ static void read_some(struct search *s, int window)
         struct question *q = mem_alloc(sizeof *q);
         q->r = rec_new();
         got = s->b->read(s->b->arg, q->r);
-        if (got > 0) s->fresh[n++] = q;
-        else rec_free(q->r), free(q);
+        if (got > 0) {
+            s->fresh[n++] = q;
+        } else {
+            rec_free(q->r);
+            free(q);
+        }
     }
     if (got <= 0) s->over = true;
     if (got < 0) {
@@ -122,7 +136,10 @@ static uint64_t old_count(const val *search, const char *key)
     return val_i64(val_get(search, key), &x) && x > 0 ? (uint64_t)x : 0;
 }
 
-static void put_count(struct record *r, val *map, const char *key, uint64_t x) { val_set(&r->zone, map, key, val_of_i64((int64_t)mem_min(x, INT64_MAX))); }
+static void put_count(struct record *r, val *map, const char *key, uint64_t x)
+{
+    val_set(&r->zone, map, key, val_of_i64((int64_t)mem_min(x, INT64_MAX)));
+}
 
 /* meta.search, which goes on from what the rounds before have left there. */
 static void put_search(const struct search *s, struct question *q)
