@@ -34,7 +34,7 @@ NS         = 1 2 4 8 16
 endif
 CONFIG     = examples/configs/small.json
 VOCAB      = 512
-DIFFICULTY = 3
+WORLD      = --difficulty 3
 MAX_TOKENS = 256
 SFT_OPTS   = --batch 64 --lr 1e-3 --warmup 0.05
 # Labels and reward model.
@@ -90,7 +90,7 @@ BOTH = $(BIN)/cos-eval $1 $(STD) $2 > $(@:.json=.tsv).part && mv $(@:.json=.tsv)
 ANEW = rm -rf $(@D)
 
 # ---- the world: questions of one split share no world with the other; the sets differ by their seeds ----
-DRAW = $(SHAPES) make --difficulty $(DIFFICULTY) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) -n $2 --split $3 $(PUT)
+DRAW = $(SHAPES) make $(WORLD) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) -n $2 --split $3 $(PUT)
 $W/train.cos: | $W
 	$(call DRAW,,$(TRAIN),train)
 $W/label.cos: | $W
@@ -176,7 +176,7 @@ $W/weights.json: $W/scaling.json
 # ---- all numbers of this seed in one file ----
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
         $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $W/scaling.json $W/weights.json
-SIZES = TRAIN LABEL ASK HELD TEST DIFFICULTY SFT_EPOCHS PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT SFT_OPTS PRM_OPTS DPO_OPTS
+SIZES = TRAIN LABEL ASK HELD TEST WORLD SFT_EPOCHS PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT SFT_OPTS PRM_OPTS DPO_OPTS
 $W/results.json: $(PARTS) $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
 	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)

@@ -1,18 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # The page of page.sh. Input: the paths to show, one JSON record a line. Variables: $title; $facts: [[name, value], ...];
-# $table: cos-eval accuracy --json; $steps: the step counts of page.sh; $header: the stream's header, or null.
+# $table: cos-eval accuracy --json; $steps: the step counts of page.sh; $header: the stream's header, or null; $before: HTML.
 
-def esc: if . == null then "" else tostring | @html end;
-def fixed1: . * 10 | round / 10 | tostring | if test("\\.") then . else . + ".0" end;
-def percent: . * 100 | fixed1 + " %";
+include "parts";
+
 def truth: [.[]? | select(.by == "truth")] | last;
-
-def mark($ok): if $ok == null then "<span class=\"mark\">·</span>"
-  elif $ok then "<span class=\"mark good\" title=\"right\">✓</span>"
-  else "<span class=\"mark bad\" title=\"wrong\">✗</span>" end;
-
-def bar: "<div class=\"bar\"><i style=\"width:\(.accuracy * 100)%\"></i>"
-  + "<b style=\"left:\(.low * 100)%;width:\((.high - .low) * 100)%\"></b></div>";
 
 def row($class): "<tr\($class)><th>\(.name | esc)</th><td>\(.n)</td><td>\(.correct)</td><td>\(.unparsed)</td>"
   + "<td><strong>\(.accuracy | percent)</strong></td><td class=\"ci\">\(.low | percent) – \(.high | percent)</td><td>\(bar)</td>"
@@ -80,12 +72,14 @@ ol { list-style: none; margin: 0; padding: 0; } li { display: flex; gap: 8px; pa
 .answer { margin: 8px 0 0; padding-top: 8px; border-top: 1px solid var(--line); }
 .made { counter-reset: n; } .made li { counter-increment: n; } .made li::before { content: counter(n) '.'; color: var(--soft); }
 code { font: 13px ui-monospace, 'SF Mono', Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+.curves { display: flex; flex-wrap: wrap; gap: 16px; } .curves img { width: 540px; max-width: 100%; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
+td.text, th.text { text-align: left; white-space: normal; }
 @media (max-width: 560px) { .cards { grid-template-columns: 1fr; } article { flex-direction: column; } }
 ";
 
 "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
 "<title>\($title | esc)</title><style>\(style)</style></head><body><main><h1>\($title | esc)</h1>",
-fact_list,
+fact_list, $before,
 "<h2>Accuracy</h2><div class=\"scroll\">\(accuracy_table)</div>",
 "<div class=\"scroll\">\(step_table)</div>",
 "<h2>Paths</h2><div class=\"cards\">", (inputs | card), "</div>",

@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # One HTML page without outside references: the accuracy table, the steps against the truth, and some paths with their
 # pictures. PATHS: scored paths (cos-score answer), better with truth labels (shapes truth).
-#   pipelines/page.sh [-t TITLE] [-n PATHS_SHOWN] [-i IMAGES] [-k 'NAME=VALUE']... PATHS.cos > report.html
-# IMAGES: the folder or tar that references point into. -k adds a fact to the top of the page. Needs jq, and
-# cos-cat and cos-eval in $BIN or in PATH.
+#   pipelines/page.sh [-t TITLE] [-n PATHS_SHOWN] [-i IMAGES] [-k 'NAME=VALUE']... [-b HTML] PATHS.cos > report.html
+# IMAGES: the folder or tar that references point into. -k adds a fact to the top of the page, -b a
+# file of HTML before the table. Needs jq, and cos-cat and cos-eval in $BIN or in PATH.
 set -eu
 PATH=${BIN:+$BIN:}$PATH
-title='Chains of steps' shown=24 images=. facts='[]'
-while getopts t:n:i:k: o; do
+title='Chains of steps' shown=24 images=. facts='[]' before=/dev/null
+while getopts t:n:i:k:b: o; do
     case $o in
     t) title=$OPTARG ;;
     n) shown=$OPTARG ;;
     i) images=$OPTARG ;;
     k) facts=$(jq -nc --argjson f "$facts" --arg k "${OPTARG%%=*}" --arg v "${OPTARG#*=}" '$f + [[$k, $v]]') ;;
-    *) echo "usage: page.sh [-t TITLE] [-n N] [-i IMAGES] [-k NAME=VALUE]... PATHS.cos" >&2; exit 2 ;;
+    b) before=$OPTARG ;;
+    *) echo "usage: page.sh [-t TITLE] [-n N] [-i IMAGES] [-k NAME=VALUE]... [-b HTML] PATHS.cos" >&2; exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
@@ -64,4 +65,4 @@ done <"$tmp/lines" >"$tmp/show"
 
 header=$(head -n 1 "$tmp/all" | jq -c 'select(.kind == "header")')
 jq -rn --arg title "$title" --argjson facts "$facts" --argjson table "$(cat "$tmp/table")" --argjson steps "$(cat "$tmp/steps")" \
-  --argjson header "${header:-null}" -f "$here/page.jq" "$tmp/show"
+  --argjson header "${header:-null}" --rawfile before "$before" -L "$here" -f "$here/page.jq" "$tmp/show"
