@@ -7,14 +7,18 @@ BIN   = build/cpu
 SEED  = 1
 ifdef QUICK
 D     = build/demo-quick
-TRAIN = 1500
+TRAIN = 3200
 TEST  = 200
 EPOCHS = 1
+LR    = 2e-3
+WHAT  = --source chart/read --source chart/diff
 else
 D     = build/demo
 TRAIN = 16000
 TEST  = 2000
 EPOCHS = 2
+LR    = 1e-3
+WHAT  =
 endif
 SHAPES = $(BIN)/examples/shapes/shapes
 CONFIG = examples/configs/nano.json
@@ -38,14 +42,14 @@ $D/paths.cos: $D/sft/config.json $D/test.cos
 
 $D/sft/config.json: $D/base/config.json $D/train.cos
 	$(BIN)/cos-update sft --model $D/base --out $D/sft --resume --save-every 200 --log $D/sft.tsv --seed $(SEED) \
-	  --epochs $(EPOCHS) --batch 16 --lr 1e-3 --warmup 0.05 < $D/train.cos
+	  --epochs $(EPOCHS) --batch 16 --lr $(LR) --warmup 0.05 < $D/train.cos
 
 $D/base/config.json: $(CONFIG) $D/train.cos
 	$(BIN)/cos-update init --config $(CONFIG) --vocab 600 --out $D/base --force --seed $(SEED) < $D/train.cos
 
 $D/train.cos: | $D
-	$(SHAPES) make -n $(TRAIN) --difficulty $(LEVEL) --split train --seed $(SEED) > $@
+	$(SHAPES) make -n $(TRAIN) --difficulty $(LEVEL) $(WHAT) --split train --seed $(SEED) > $@
 $D/test.cos: | $D
-	$(SHAPES) make -n $(TEST) --difficulty $(LEVEL) --split test --questions --seed $(SEED) > $@
+	$(SHAPES) make -n $(TEST) --difficulty $(LEVEL) $(WHAT) --split test --questions --seed $(SEED) > $@
 $D:
 	mkdir -p $@
