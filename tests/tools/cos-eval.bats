@@ -49,13 +49,16 @@ setup() {
 
 @test "records that cannot be counted end the program" {
     run sh -c 'jq -n -c "{id: \"a\", answer: \"x\"}" | cos-cat --from-json -q | cos-eval accuracy'
-    [ "$status" = 1 ] && [[ "$output" == *"no path"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"no path"* ]]
     run sh -c 'jq -n -c "{id: \"a\", path: {correct: null}}" | cos-cat --from-json -q | cos-eval accuracy'
     [ "$status" = 1 ]
     run sh -c 'jq -n -c "{id: \"a\", path: {correct: true}}" | cos-cat --from-json -q | cos-eval accuracy'
-    [ "$status" = 1 ] && [[ "$output" == *"without an answer"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"without an answer"* ]]
     run sh -c 'jq -n -c "{id: \"a\", source: (\"x\", \"y\"), path: {answer: \"x\", correct: true}}" | cos-cat --from-json -q | cos-eval accuracy'
-    [ "$status" = 1 ] && [[ "$output" == *"another source"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"another source"* ]]
     run sh -c 'cos-cat --from-json -q </dev/null | cos-eval accuracy'
     [ "$status" = 1 ]
     run sh -c 'cos-eval accuracy </dev/null'

@@ -38,7 +38,8 @@ plain() { cos-cat -q --plain "$@"; }
     plain < "$W/want.cos" | jq -e '.path | (.tokens."$u32" | length) == (.logprobs | to_entries[0].value."$f32" | length)
         and (.logprobs | keys | length == 1) and (.tokenizer | test("^[0-9a-f]{32}$")) and (.logprobs | keys[0] | test("^[0-9a-f]{32}$"))
         and ([.logprobs[]."$f32"[] <= 0] | all)' > all
-    [ "$(sort -u all)" = true ] && [ "$(wc -l < all)" = 72 ]
+    [ "$(sort -u all)" = true ]
+    [ "$(wc -l < all)" = 72 ]
 }
 
 @test "the same bytes for every batch, number of threads and cache" {
@@ -110,7 +111,8 @@ plain() { cos-cat -q --plain "$@"; }
 
 @test "a path of full length that can never fit is refused, not waited for" {
     run gen --model "$W/base" --kv-tokens 64 < "$W/ask.cos"
-    [ "$status" = 0 ] && [[ "$output" == *"24 in, 0 out, 24 rejected (prompt too long 24)"* ]]
+    [ "$status" = 0 ]
+    [[ "$output" == *"24 in, 0 out, 24 rejected (prompt too long 24)"* ]]
 }
 
 @test "images from an archive" {
@@ -145,9 +147,11 @@ plain() { cos-cat -q --plain "$@"; }
 
 @test "full disk and closed pipe" {
     run bash -c 'cos-generate --model "$W/base" --images "$W/img" --max-tokens 4 -q < "$W/ask.cos" > /dev/full'
-    [ "$status" = 1 ] && [[ "$output" == *"No space left"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"No space left"* ]]
     run bash -c 'set -o pipefail; cos-generate --model "$W/base" --images "$W/img" --max-tokens 40 -n 200 -q < "$W/ask.cos" | head -c 1 > /dev/null'
-    [ "$status" = 1 ] && [[ "$output" == *"Broken pipe"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"Broken pipe"* ]]
 }
 
 @test "model folders that are none" {
@@ -155,24 +159,29 @@ plain() { cos-cat -q --plain "$@"; }
         cp -r "$W/base" m
         rm "m/$f"
         run cos-generate --model m < "$W/ask.cos"
-        [ "$status" = 1 ] && [[ "$output" == "cos-generate: m"*"$f"* || "$output" == *"m: "* ]]
+        [ "$status" = 1 ]
+        [[ "$output" == "cos-generate: m"*"$f"* || "$output" == *"m: "* ]]
         rm -r m
     done
     cp -r "$W/base" m
     head -c 5000 "$W/base/model.safetensors" > m/model.safetensors
     run cos-generate --model m < "$W/ask.cos"
-    [ "$status" = 1 ] && [ "$(wc -l <<< "$output")" = 1 ]
+    [ "$status" = 1 ]
+    [ "$(wc -l <<< "$output")" = 1 ]
     run cos-generate --model nowhere < "$W/ask.cos"
-    [ "$status" = 1 ] && [[ "$output" == *nowhere* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *nowhere* ]]
 }
 
 @test "usage" {
     run cos-generate < "$W/ask.cos"
-    [ "$status" = 2 ] && [[ "$output" == *--model* ]]
+    [ "$status" = 2 ]
+    [[ "$output" == *--model* ]]
     run cos-generate --model "$W/base" -n 0 < "$W/ask.cos"
     [ "$status" = 2 ]
     run cos-generate --model "$W/base" --stop "" < "$W/ask.cos"
     [ "$status" = 2 ]
     run cos-generate -h
-    [ "$status" = 0 ] && [[ "$output" == *--first-index* && "$output" == *--kv-tokens* ]]
+    [ "$status" = 0 ]
+    [[ "$output" == *--first-index* && "$output" == *--kv-tokens* ]]
 }

@@ -55,7 +55,8 @@ every() { for c in prm mc lp; do "$@" "$c" || { echo "failed for $c"; return 1; 
     [ "$(sort -u ok)" = true ]
     jq 'select(.path.steps != [] and .path.answer)
         | (.scores.prm - (0.2 * (.path.steps | map(.score) | add / length) + 0.8 * .path.answer_score)) | . < 1e-12 and . > -1e-12' all > ok
-    [ "$(sort -u ok)" = true ] && [ "$(wc -l < ok)" -ge 10 ]
+    [ "$(sort -u ok)" = true ]
+    [ "$(wc -l < ok)" -ge 10 ]
     [ "$(jq -c .path.answer_score all | sort -u | wc -l)" -gt 5 ]
 }
 
@@ -99,7 +100,8 @@ every() { for c in prm mc lp; do "$@" "$c" || { echo "failed for $c"; return 1; 
 @test "prm: too long for the model's positions is counted, not scored, not lost" {
     jq -nc '{id: "a", question: "?", path: {steps: [{name: "x", thought: ("word " * 600), reflection: ""}], answer: "1"}, scores: {prm: 1}}' | pack > in.cos
     run --separate-stderr bash -c 'cos-score prm --model "$W/base" < in.cos > out.cos'
-    [ "$status" = 0 ] && [[ "$stderr" == *"1 paths without scores.prm (too long 1)"* ]]
+    [ "$status" = 0 ]
+    [[ "$stderr" == *"1 paths without scores.prm (too long 1)"* ]]
     [ "$(plain out.cos | jq -c '.scores')" = "{}" ]
 }
 
@@ -107,7 +109,9 @@ every() { for c in prm mc lp; do "$@" "$c" || { echo "failed for $c"; return 1; 
     cp -r "$W/base" m
     jq -c '(.added_tokens[] | select(.content == "к+и")).content = "k+n"' "$W/base/tokenizer.json" > m/tokenizer.json
     run cos-score prm --model m --images "$W/img" < "$W/paths.cos"
-    [ "$status" = 1 ] && [[ "$output" == "cos-score: the tokenizer lacks the special token к+и"* ]] && [ "${#lines[@]}" = 1 ]
+    [ "$status" = 1 ]
+    [[ "$output" == "cos-score: the tokenizer lacks the special token к+и"* ]]
+    [ "${#lines[@]}" = 1 ]
 }
 
 same_bytes() {
@@ -117,7 +121,8 @@ same_bytes() {
     done
     "$1" --kv-tokens 512 < "$W/paths.cos" | cmp - want.cos || return 1
     shards "$1"
-    cmp cat.cos want.cos && cmp merge.cos want.cos
+    cmp cat.cos want.cos
+    cmp merge.cos want.cos
 }
 
 @test "prm, logprob: the same bytes for every batch, thread, cache and shard" { same_bytes prm; same_bytes lp; }
@@ -150,13 +155,16 @@ same_bytes() {
     [ "$(jq -c .chosen.logprobs pair)" = "$(plain < "$W/paths.cos" | jq -c 'select(.id == "q/2" and .path.index == 0) | .path.logprobs')" ]
     lp < "$W/train.cos" | plain > text
     jq -e '.path | (.tokens."$u32" | length) == (.logprobs[]."$f32" | length) and .steps[0].span == [2, .steps[0].span[1]] and (.tokenizer | length == 32)' text > ok
-    [ "$(sort -u ok)" = true ] && [ "$(wc -l < ok)" = 12 ]
+    [ "$(sort -u ok)" = true ]
+    [ "$(wc -l < ok)" = 12 ]
 }
 
 @test "logprob: tokens of another tokenizer are refused, broken ones rejected" {
     plain < "$W/paths.cos" | head -3 | jq -c '.path.tokenizer = "0123"' | pack > in.cos
     run cos-score logprob --model "$W/sft" --images "$W/img" < in.cos
-    [ "$status" = 1 ] && [[ "$output" == "cos-score: record 1 (id q/0): the tokens are of tokenizer 0123, the model has "* ]] && [ "${#lines[@]}" = 1 ]
+    [ "$status" = 1 ]
+    [[ "$output" == "cos-score: record 1 (id q/0): the tokens are of tokenizer 0123, the model has "* ]]
+    [ "${#lines[@]}" = 1 ]
     head -1 "$W/stop.jsonl" | jq -c 'del(.path.logprobs) | del(.path.tokenizer), (.path.tokens."$u32"[2] = 70000), (.path.tokens."$u32" = []),
         (.path.tokens = "x"), del(.path), del(.path.tokens, .path.answer), (.path.tokens."$u32" = [range(600) | 9])' | pack > in.cos
     run --separate-stderr bash -c 'cos-score logprob --model "$W/sft" --images "$W/img" < in.cos > out.cos'
@@ -189,7 +197,8 @@ same_bytes() {
 @test "mc: from a greedy path greedy rollouts go where it went" {
     cos-generate --model "$W/sft" --images "$W/img" --dtype f32 --max-tokens 80 --temperature 0 -q < "$W/ask.cos" | mc --temperature 0 | plain |
         jq 'select(.path.answer_labels) | .path | ([.steps[].labels[0].k] | unique) == [5 * .answer_labels[0].value]' > ok
-    [ "$(sort -u ok)" = true ] && [ "$(wc -l < ok)" -ge 6 ]
+    [ "$(sort -u ok)" = true ]
+    [ "$(wc -l < ok)" -ge 6 ]
 }
 
 @test "mc: greedy rollouts all agree; --seed, --as, labels of other sources" {
@@ -204,7 +213,8 @@ same_bytes() {
 
 @test "mc: paths without tokens are encoded" {
     mc < "$W/train.cos" | plain | jq -e '[.path.steps[].labels[0].n == 5] | all' > ok
-    [ "$(sort -u ok)" = true ] && [ "$(wc -l < ok)" = 12 ]
+    [ "$(sort -u ok)" = true ]
+    [ "$(wc -l < ok)" = 12 ]
 }
 
 @test "mc: what cannot be labelled" {
@@ -218,7 +228,8 @@ same_bytes() {
     [ "$status" = 0 ]
     jq -nc '{id: "a", question: "?", answer: "1", path: {steps: [{name: "x", thought: ("word " * 400), reflection: ""}], answer: "1"}}' | pack > long.cos
     run --separate-stderr bash -c 'cos-score mc --model "$W/sft" < long.cos > out.cos'
-    [ "$status" = 0 ] && [[ "$stderr" == *"1 steps without a label (too long)"* ]]
+    [ "$status" = 0 ]
+    [[ "$stderr" == *"1 steps without a label (too long)"* ]]
     [ "$(plain out.cos | jq -c '[.path.steps[0] | has("labels")], .path.answer_labels' | tr '\n' ' ')" = '[false] [{"by":"mc","value":1}] ' ]
 }
 
@@ -256,11 +267,13 @@ cut_input() {
 
 full_disk() {
     run bash -c "$(declare -f tiny "$1"); $1 < $W/paths.cos > /dev/full"
-    [ "$status" = 1 ] && [[ "$output" == *"No space left"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"No space left"* ]]
 }
 closed_pipe() {
     run bash -c "$(declare -f tiny "$1"); set -o pipefail; for i in 1 2 3 4 5 6 7 8; do cat $W/paths.cos; done | $1 | head -c 1 > /dev/null"
-    [ "$status" = 1 ] && [[ "$output" == *"Broken pipe"* ]]
+    [ "$status" = 1 ]
+    [[ "$output" == *"Broken pipe"* ]]
 }
 
 @test "full disk and closed pipe" { every full_disk; every closed_pipe; }
@@ -273,11 +286,14 @@ closed_pipe() {
 @test "usage" {
     for c in prm mc logprob; do
         run cos-score $c < "$W/paths.cos"
-        [ "$status" = 2 ] && [[ "$output" == *--model* ]]
+        [ "$status" = 2 ]
+        [[ "$output" == *--model* ]]
         run cos-score $c --model nowhere < "$W/paths.cos"
-        [ "$status" = 1 ] && [[ "$output" == *nowhere* ]]
+        [ "$status" = 1 ]
+        [[ "$output" == *nowhere* ]]
         run cos-score $c -h
-        [ "$status" = 0 ] && [[ "$output" == *--kv-tokens* ]]
+        [ "$status" = 0 ]
+        [[ "$output" == *--kv-tokens* ]]
     done
     run cos-score mc --model "$W/sft" --rollouts 0 < "$W/paths.cos"
     [ "$status" = 2 ]
