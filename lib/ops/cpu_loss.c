@@ -10,7 +10,7 @@
 
 /* ---- log-probabilities ---- */
 
-enum { LOGIT_FLOATS = 4 << 20, MIN_ROWS = 64, MAX_ROWS = 512, SPLIT = 1 << 20 };
+enum { LOGIT_FLOATS = 16 << 20, MIN_ROWS = 64, MAX_ROWS = 512 };
 
 /* A chunk: its rows of x that have a target, gathered, and their logits. */
 struct chunk {
