@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Training of a 100M-parameter vision-language model (random weights, random tokens) against oneDNN's plain product
  * in the same run: forward, backward and AdamW of 2,048 tokens with 4 images, median of several steps.
- *     bench_train [threads [config.json]]
+ *     bench_train THREADS MODEL_DIR          the folder gives the configuration; bench_train.sh makes one
  * Counted: 6 floating-point operations a matrix weight and row that it meets (2 forward, 4 backward); attention scores,
  * norms and the optimiser are not counted, so the ratio understates the work done.
  */
-#include "base/file.h"
-#include "base/par.h"
 #include "model/model.h"
 #include "plain.h"
 #include "train/optim.h"
@@ -72,12 +70,11 @@ static double flops(const struct params *ps, const struct model_cfg *c)
 
 int main(int argc, char **argv)
 {
-    int threads = argc > 1 ? atoi(argv[1]) : par_cpus();
-    const char *config = argc > 2 ? argv[2] : "examples/configs/base100m.json";
-    struct buf json = { 0 };
+    int threads = argc > 1 ? atoi(argv[1]) : 1;
     struct model_cfg c;
     static struct job j;
-    if (file_read(config, 1 << 20, &json) || cfg_parse(json.p, json.len, config, &c)) die();
+    if (argc != 3) return fprintf(stderr, "usage: bench_train THREADS MODEL_DIR\n"), 2;
+    if (cfg_load(argv[2], &c)) die();
     enum dtype dt = ops_cpu_dtype();
     if (!(j.o = ops_cpu(threads)) || !(j.m = model_new(&c, 1, j.o, dt, MODEL_TRAIN))) die();
     double n = 0, plain[2];
