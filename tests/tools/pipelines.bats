@@ -50,7 +50,7 @@ whole() {
     page=$BATS_FILE_TMPDIR/straight/report.html
     for h in "Against the paper" Models "Reward model" "against tokens" "Weight of the steps" "What is rewarded" Pairs Sizes Paths; do grep -q "<h2>.*$h" "$page"; done
     [ "$(grep -o 'data:image/svg+xml;base64' "$page" | wc -l)" = 7 ]
-    ! grep -qE '(src|href)="?(https?:|//|[a-z]*/)' "$page"
+    run ! grep -qE '(src|href)="?(https?:|//|[a-z]*/)' "$page"
     for name in accuracy steps tokens weights reliability scaling-seed1 scaling-seed1-tokens; do
         [ "$(head -c 5 "$BATS_FILE_TMPDIR/straight/plots/$name.svg")" = "<?xml" ]
         [ "$(head -c 4 "$BATS_FILE_TMPDIR/straight/plots/$name.png" | tail -c 3)" = PNG ]
