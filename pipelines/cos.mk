@@ -59,7 +59,6 @@ SHAPES  = $(BIN)/examples/shapes/shapes
 SHELL   = bash
 .SHELLFLAGS = -e -o pipefail -c
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
@@ -74,7 +73,7 @@ ifneq ($(words $(SEED)),1)
 # a seed after the other; one that is complete stays as it is
 $D/seed%/results.json: FORCE
 	+$(MAKE) --no-print-directory -f $(SELF) SEED=$* $@
-FORCE:
+.PHONY: FORCE
 
 else
 

@@ -72,8 +72,8 @@ ol { list-style: none; margin: 0; padding: 0; } li { display: flex; gap: 8px; pa
 .answer { margin: 8px 0 0; padding-top: 8px; border-top: 1px solid var(--line); }
 .made { counter-reset: n; } .made li { counter-increment: n; } .made li::before { content: counter(n) '.'; color: var(--soft); }
 code { font: 13px ui-monospace, 'SF Mono', Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.curves { display: flex; flex-wrap: wrap; gap: 16px; } .curves img { width: 540px; max-width: 100%; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
-td.text, th.text { text-align: left; white-space: normal; }
+.curves { display: flex; flex-wrap: wrap; gap: 16px; margin: 16px 0; } .curves img { width: 532px; max-width: 100%; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
+thead th.text, td.text, tbody th.text { text-align: left; white-space: normal; }
 @media (max-width: 560px) { .cards { grid-template-columns: 1fr; } article { flex-direction: column; } }
 ";
 

@@ -32,9 +32,10 @@ def points:
 
 # ---- the page ----
 def range: "<td class=\"ci\">" + (if .low == null then "–" else "\(.low | percent) – \(.high | percent)" end) + "</td>";
+def milli: . * 1000 | round / 1000;
 def number: if . == null then "–" else fixed1 end;
-def shown: if .measure | test("auroc|brier|ece|kappa|f1|corr|accuracy|share") then (.value * 1000 | round / 1000 | tostring) else .value | number end;
-def table($heads; $body): "<div class=\"scroll\"><table><thead><tr>" + ($heads | map("<th>\(.)</th>") | join("")) + "</tr></thead><tbody>"
+def shown: if .measure | test("auroc|brier|ece|kappa|f1|corr|accuracy|share") then (.value | milli | tostring) else .value | number end;
+def table($heads; $body): "<div class=\"scroll\"><table><thead><tr>" + ($heads | map("<th\(if IN("paper", "here", "value") then " class=\"text\"" else "" end)>\(.)</th>") | join("")) + "</tr></thead><tbody>"
   + ($body | join("\n")) + "</tbody></table></div>";
 def curves($names): "<div class=\"curves\">" + ($names | map(select($plots[0][.]) | "<img alt=\"\(.)\" src=\"data:image/svg+xml;base64,\($plots[0][.])\">") | join("")) + "</div>";
 
@@ -75,7 +76,7 @@ def measures($of): ["accuracy", "auroc", "f1_right", "f1_wrong", "share_right", 
   | table(["\($of) scores against the truth", "seed", "n", "reward model", "95 % interval", "labels by rollouts", "95 % interval"];
     [.[] | . as $s | $m[] as $k | by_of("prm"; $of; $k) as $p | by_of("labels"; $of; $k) as $l | select($p)
      | "<tr><th>\($k)</th><td>\($s.seed)</td><td>\($p.n)</td>" + ([$p, $l | if .value == null then "<td>–</td><td></td>" else
-         "<td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low) – \(.high)" end) + "</td>" end] | join("")) + "</tr>"]);
+         "<td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low | milli) – \(.high | milli)" end) + "</td>" end] | join("")) + "</tr>"]);
 def scaling_table: table(["method", "seed", "N", "accuracy", "95 % interval", "tokens a question"];
   [.[] | . as $s | rows("scaling")[] | "<tr><th>\(.method)</th><td>\($s.seed)</td><td>\(.N)</td><td><strong>\(.value | percent)</strong></td>\(range)<td>\(.tokens | number)</td></tr>"]);
 def weight_table: table(["step weight", "seed", "best-of-N", "95 % interval", ""];
@@ -83,7 +84,7 @@ def weight_table: table(["step weight", "seed", "best-of-N", "95 % interval", ""
 def pair_table: ["n", "gap", "step_gap", "answer_gap", "decided_by_step", "chosen_right", "rejected_wrong", "steps_difference", "tokens_difference"] as $k
   | table(["pairs of", "seed"] + $k; [.[] | . as $s | .policies[] | select($s.tables[. + ".pairs"]) | . as $p
     | "<tr><th>\(called)</th><td>\($s.seed)</td>" + ([$k[] as $m | $s | if $m == "n" then row($p + ".pairs"; "gap").n else row($p + ".pairs"; $m).value end
-      | "<td>\(if . == null then "–" else . * 1000 | round / 1000 end)</td>"] | join("")) + "</tr>"]);
+      | "<td>\(if . == null then "–" else milli end)</td>"] | join("")) + "</tr>"]);
 def size_table: table(["size", "value"]; [.[0].sizes | to_entries[] | "<tr><th>\(.key)</th><td class=\"text\">\(.value | esc)</td></tr>"]);
 
 def page: . as $all | (.[0] | rounds) as $rounds | (.[0] | ablation) as $ablation | [.[] | "scaling-seed\(.seed)"] as $scaling

@@ -33,11 +33,21 @@ whole() {
         wait $pid || true
     done
     [ "$kills" -ge 3 ]
-    whole "$BATS_FILE_TMPDIR/killed" >"$BATS_TEST_TMPDIR/out" 2>&1
+    whole "$BATS_FILE_TMPDIR/killed" SEED="1 2" >"$BATS_TEST_TMPDIR/out" 2>&1
     cmp "$BATS_FILE_TMPDIR/straight/seed1/results.json" "$BATS_FILE_TMPDIR/killed/seed1/results.json"
     for model in direct sft prm dpo1 dpo2 answer1 outcome1; do
         cmp "$BATS_FILE_TMPDIR"/{straight,killed}/seed1/$model/model.safetensors
     done
+}
+
+@test "several seeds: each has its results, and what is missing of one is made again" {
+    cd "$BATS_FILE_TMPDIR/killed"
+    run ! cmp -s seed1/sft/model.safetensors seed2/sft/model.safetensors
+    [ "$(cut -f 1 accuracy.tsv | sort -u | paste -sd ' ')" = "1 2 seed" ]
+    rm seed2/sft.accuracy.json
+    cd "$BATS_TEST_DIRNAME/../.."
+    whole "$BATS_FILE_TMPDIR/killed" SEED="1 2" >"$BATS_TEST_TMPDIR/out" 2>&1
+    [ -s "$BATS_FILE_TMPDIR/killed/seed2/sft.accuracy.json" ]
 }
 
 @test "a run that is complete does nothing more, and leaves no part behind" {
