@@ -3,48 +3,52 @@
 # reward model; rounds of DPO; search; every number with its interval; one page.
 #   make -f pipelines/cos.mk BIN=build/cpu D=build/cos [QUICK=1] [SEED="1 2 3"] [VARIABLE=VALUE]...
 # Every target is a file that appears when it is complete: an interrupted run goes on where it stopped, with the same result.
-# A change of a variable is not noticed: give it a D of its own.
+# A variable that changed makes anew what depends on it (its stage's values are in STAGE.set).
 
 BIN  = build/cpu
 D    = build/cos
 # What the sizes are, in full and QUICK form. Questions: of SFT, for labels, of each DPO round, held out for the labels and the
-# reward model, held out for everything else.
+# reward model, held out for everything else. The QUICK form shows that everything runs; its models have learned too little for
+# its numbers to mean anything.
 ifdef QUICK
 SEED       = 1
-TRAIN      = 1500
+WORLD      = --difficulty 1 --source chart/read --source chart/diff
+TRAIN      = 3200
 LABEL      = 100
 ASK        = 100
 HELD       = 50
 TEST       = 100
-SFT_EPOCHS = 2
+SFT_EPOCHS = 1
+SFT_OPTS   = --batch 16 --lr 2e-3 --warmup 0.05
+GAP        = 0
 N          = 8
 ROLLOUTS   = 8
 NS         = 1 2 4 8
 else
 SEED       = 1 2 3
-TRAIN      = 12000
+WORLD      = --difficulty 1
+TRAIN      = 16000
 LABEL      = 1000
 ASK        = 1500
 HELD       = 500
 TEST       = 2000
-SFT_EPOCHS = 8
+SFT_EPOCHS = 2
+SFT_OPTS   = --batch 16 --lr 1e-3 --warmup 0.05
+GAP        = 0.3
 N          = 16
 ROLLOUTS   = 16
 NS         = 1 2 4 8 16
 endif
-CONFIG     = examples/configs/small.json
+CONFIG     = examples/configs/nano.json
 VOCAB      = 512
-WORLD      = --difficulty 3
 MAX_TOKENS = 256
-SFT_OPTS   = --batch 64 --lr 1e-3 --warmup 0.05
 # Labels and reward model.
 PATHS      = 4
-PRM_OPTS   = --epochs 2 --batch 64 --lr 3e-4 --target soft --freeze none
+PRM_OPTS   = --epochs 3 --batch 16 --lr 5e-4 --target soft --freeze none
 # DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft.
 ROUNDS     = 3
 START      = previous
 REF        = sft
-GAP        = 0.3
 DPO_OPTS   = --batch 64 --lr 5e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
@@ -85,40 +89,57 @@ PUT  = > $@.part && mv $@.part $@
 # a command of cos-eval, as TSV and as JSON
 BOTH = $(BIN)/cos-eval $1 $(STD) $2 > $(@:.json=.tsv).part && mv $(@:.json=.tsv).part $(@:.json=.tsv) \
 	  && $(BIN)/cos-eval $1 $(STD) --json $2 $(PUT)
+# the variables of a stage: the file is written when they are others than before
+values = $(foreach v,$1,$v=$($v))
+differ = $(or $(subst x$1,,x$2),$(subst x$2,,x$1))
+stage  = $(if $(call differ,$(file <$W/$1.set),$(call values,$2)),$(shell mkdir -p $W)$(file >$W/$1.set,$(call values,$2)))
+$(call stage,train,WORLD TRAIN)
+$(call stage,label,WORLD LABEL)
+$(call stage,ask,WORLD ASK)
+$(call stage,held,WORLD HELD)
+$(call stage,test,WORLD TEST)
+$(call stage,base,CONFIG VOCAB)
+$(call stage,sft,SFT_EPOCHS SFT_OPTS)
+$(call stage,rollouts,PATHS ROLLOUTS MAX_TOKENS)
+$(call stage,prm,PRM_OPTS)
+$(call stage,sample,N MAX_TOKENS STEP_WEIGHT)
+$(call stage,dpo,GAP STEP_WEIGHT START REF DPO_OPTS)
+$(call stage,greedy,MAX_TOKENS)
+$(call stage,scaling,NS MAX_TOKENS)
+$(call stage,weights,WEIGHTS N)
+$(call stage,results,ROUNDS ABLATION_ROUNDS)
 # a model that is there, but older than what it is made of, is made anew
 ANEW = rm -rf $(@D)
 
 # ---- the world: questions of one split share no world with the other; the sets differ by their seeds ----
 DRAW = $(SHAPES) make $(WORLD) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) -n $2 --split $3 $(PUT)
-$W/train.cos: | $W
+$W/train.cos: $W/train.set
 	$(call DRAW,,$(TRAIN),train)
-$W/label.cos: | $W
+$W/label.cos: $W/label.set
 	$(call DRAW,10,$(LABEL),train --questions)
-$W/ask%.cos: | $W
+$W/ask%.cos: $W/ask.set
 	$(call DRAW,2$*,$(ASK),train --questions)
-$W/held.cos: | $W
+$W/held.cos: $W/held.set
 	$(call DRAW,30,$(HELD),test --questions)
-$W/test.cos: | $W
+$W/test.cos: $W/test.set
 	$(call DRAW,40,$(TEST),test --questions)
-$W:
-	mkdir -p $@
 
 # ---- supervised: direct answers and steps, from the same start ----
-$W/base/config.json: $(CONFIG) $W/train.cos
+$W/base/config.json: $(CONFIG) $W/train.cos $W/base.set
 	$(BIN)/cos-update init --config $(CONFIG) --vocab $(VOCAB) --out $(@D) --force $(STD) < $W/train.cos
 SFT = $(ANEW); ARGS="$(STD)" $Psft.sh $W/base $(@D) --epochs $(SFT_EPOCHS) $(SFT_OPTS) --save-every 100
-$W/sft/config.json: $W/base/config.json $W/train.cos
+$W/sft/config.json: $W/base/config.json $W/train.cos $W/sft.set
 	$(SFT) < $W/train.cos
-$W/direct/config.json: $W/base/config.json $W/train.cos
+$W/direct/config.json: $W/base/config.json $W/train.cos $W/sft.set
 	$(SFT) --response answer < $W/train.cos
 
 # ---- labels by rollouts, the reward model, and both against the truth on held-out questions ----
 LABELS = ARGS="$(STD)" $Plabel.sh $W/sft --rollouts $(ROLLOUTS)
-$W/labelled.cos: $W/sft/config.json $W/label.cos
+$W/labelled.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
 	$(LABELS) < $W/label.cos $(PUT)
-$W/prm/config.json: $W/labelled.cos $W/sft/config.json
+$W/prm/config.json: $W/labelled.cos $W/sft/config.json $W/prm.set
 	$(ANEW); ARGS="$(STD)" $Pprm.sh $W/sft $(@D) $(PRM_OPTS) < $<
-$W/held.labelled.cos: $W/sft/config.json $W/held.cos
+$W/held.labelled.cos: $W/sft/config.json $W/held.cos $W/rollouts.set
 	$(LABELS) < $W/held.cos | $(SHAPES) truth $(ARGS) $(PUT)
 $W/held.scored.cos: $W/held.labelled.cos $W/prm/config.json
 	$(BIN)/cos-score prm --model $W/prm --images $W --dtype $(DTYPE) $(STD) < $< $(PUT)
@@ -130,10 +151,13 @@ $W/bins.json: $W/held.scored.cos
 	$(call BOTH,prm --bins,$<)
 
 # ---- DPO: round $2 for reward $1 begins after policy $3; what it is judged by: $4, REWARD=.. and perhaps SCORED=.. ----
+# what a script left under other values
+drop  = if [ $1 -nt $2 ]; then rm -f $2; fi
 start = $(if $(filter sft,$(START)),sft,$1)
 ref   = $(if $(filter sft,$(REF)),sft,$1)
 define round
-$W/$1$2/config.json: $W/$3/config.json $W/sft/config.json $W/prm/config.json $W/ask$2.cos $5
+$W/$1$2/config.json: $W/$3/config.json $W/sft/config.json $W/prm/config.json $W/ask$2.cos $W/sample.set $W/dpo.set $5
+	$(call drop,$W/sample.set,$W/$1$2.paths.cos); $(call drop,$W/dpo.set,$W/$1$2.pairs.cos)
 	ARGS="$(STD)" START=$W/$(call start,$3) $4 $Pdpo-round.sh $W/ask$2.cos $W/$3 $W/$(call ref,$3) $W/prm $W/$1$2 $(DPO_OPTS)
 endef
 before = $(if $(filter 1,$2),sft,$1$(shell expr $2 - 1))
@@ -150,7 +174,7 @@ LAST     = dpo$(ROUNDS)
 # (an answer without steps is no chain: it is taken out of the text)
 BARE = $(BIN)/cos-cat -q --json | jq -c 'if .path.text? then .path.answer = (.path.text | capture("<.answer_start.>(?<a>.*)<.answer_end.>")? // {}).a \
   else . end' | $(BIN)/cos-cat -q --from-json
-$(POLICIES:%=$W/%.test.cos): $W/%.test.cos: $W/%/config.json $W/test.cos
+$(POLICIES:%=$W/%.test.cos): $W/%.test.cos: $W/%/config.json $W/test.cos $W/greedy.set
 	$(BIN)/cos-generate --model $W/$* --images $W --dtype $(DTYPE) --max-tokens $(MAX_TOKENS) $(STD) --temperature 0 < $W/test.cos \
 	  $(if $(filter direct,$*),| $(BARE)) | $(SHAPES) truth $(ARGS) | $(BIN)/cos-score answer $(STD) $(PUT)
 $W/%.accuracy.json: $W/%.test.cos
@@ -165,9 +189,10 @@ $(COMPARED:%=$W/compare.%.json): $W/compare.%.json: $$(foreach s,$$(subst -, ,$$
 	$(call BOTH,compare,$^)
 
 # ---- inference-time scaling of the last policy, and the weight of the steps in best-of-N ----
-$W/scaling.json: $W/$(LAST)/config.json $W/prm/config.json $W/test.cos
+$W/scaling.json: $W/$(LAST)/config.json $W/prm/config.json $W/test.cos $W/scaling.set
+	for f in $(wildcard $W/scaling.*.cos); do $(call drop,$W/scaling.set,$$f); done
 	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$(LAST) $W/prm $W/scaling
-$W/weights.json: $W/scaling.json
+$W/weights.json: $W/scaling.json $W/weights.set
 	for w in $(WEIGHTS); do $(BIN)/cos-select filter --where 'path.index<$N' $(STD) < $W/scaling.pool.cos \
 	  | $(BIN)/cos-select best --step-weight $$w $(STD) | $(BIN)/cos-eval accuracy --json $(STD) \
 	  | jq -c --argjson w $$w '{weight: $$w} + .total'; done | jq -s . $(PUT)
@@ -176,7 +201,7 @@ $W/weights.json: $W/scaling.json
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
         $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $W/scaling.json $W/weights.json
 SIZES = TRAIN LABEL ASK HELD TEST WORLD SFT_EPOCHS PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT SFT_OPTS PRM_OPTS DPO_OPTS
-$W/results.json: $(PARTS) $Presults.jq
+$W/results.json: $(PARTS) $W/results.set $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
 	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)
 endif

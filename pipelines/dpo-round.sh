@@ -6,7 +6,7 @@
 # REWARD: prm, steps and answer; answer, the PRM's answer score alone; outcome, right or wrong by the record's answer [prm].
 # N: paths a question [16]. GAP: least difference of scores [0.3]. STEP_WEIGHT [0.2]. MAX_TOKENS: a path's length [512].
 # SCORED: paths of POLICY with scores, instead of sampling.
-# Leaves OUT, OUT.paths.cos (with scores), OUT.pairs.cos, OUT.pairs.tsv and .json (diagnosis), OUT.tsv (log), and begins behind what is there.
+# Leaves OUT, OUT.paths.cos (with scores), OUT.pairs.cos, OUT.pairs.tsv and .json (diagnosis), OUT.log.tsv, and begins behind what is there.
 . "$(dirname "$0")/common.sh"
 [ $# -ge 5 ] || usage 'QUESTIONS.cos POLICY REF PRM OUT [OPTIONS of cos-update dpo...]'
 questions=$1 policy=$2 ref=$3 prm=$4 out=$5
@@ -32,4 +32,4 @@ fresh "$paths" "$questions" "$policy/config.json" "$prm/config.json" || into "$p
 fresh "$out.pairs.cos" "$paths" "$ref/config.json" || into "$out.pairs.cos" pair
 fresh "$out.pairs.json" "$out.pairs.cos" || measured "$out.pairs" pairs "${std[@]}" "$out.pairs.cos"
 fresh "$out/config.json" "$out.pairs.cos" || rm -rf -- "$out"
-cos-update dpo --model "${START:-$policy}" --ref "$ref" --out "$out" --resume --log "$out.tsv" "${run[@]}" "$@" <"$out.pairs.cos"
+cos-update dpo --model "${START:-$policy}" --ref "$ref" --out "$out" --resume --log "$out.log.tsv" "${run[@]}" "$@" <"$out.pairs.cos"

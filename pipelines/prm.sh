@@ -7,4 +7,4 @@
 model=$1 out=$2
 shift 2
 
-cos-update prm --model "$model" --out "$out" --resume --log "$out.tsv" "${run[@]}" "$@"
+cos-update prm --model "$model" --out "$out" --resume --log "$out.log.tsv" "${run[@]}" "$@"

@@ -9,4 +9,4 @@
 model=$1 out=$2
 shift 2
 
-cos-update sft --model "$model" --out "$out" --resume --log "$out.tsv" "${run[@]}" "$@"
+cos-update sft --model "$model" --out "$out" --resume --log "$out.log.tsv" "${run[@]}" "$@"

@@ -26,7 +26,7 @@ whole() {
 @test "the whole method, killed again and again, ends with the numbers and models of a run that was not" {
     whole "$BATS_FILE_TMPDIR/straight" >"$BATS_TEST_TMPDIR/log" 2>&1 || { tail -n 20 "$BATS_TEST_TMPDIR/log"; return 1; }
     kills=0
-    for file in sft.tsv prm.tsv dpo1.pairs.cos.part scaling.pool.cos.part; do
+    for file in sft.log.tsv prm.log.tsv dpo1.pairs.cos.part scaling.pool.cos.part; do
         setsid bash -c "$(declare -f whole); whole '$BATS_FILE_TMPDIR/killed'" >"$BATS_TEST_TMPDIR/out" 2>&1 & pid=$!
         while kill -0 $pid 2>/dev/null && [ ! -e "$BATS_FILE_TMPDIR/killed/seed1/$file" ]; do sleep 0.01; done
         if kill -9 -- -$pid 2>/dev/null; then kills=$((kills + 1)); fi
@@ -54,6 +54,12 @@ whole() {
     run -0 whole "$BATS_FILE_TMPDIR/straight"
     [[ $output == *"Nothing to be done"* || $output == *"is up to date"* ]]
     [ -z "$(find "$BATS_FILE_TMPDIR/straight" -name '*.part' -o -name '*.state')" ]
+}
+
+@test "another value of a variable: what depends on it is made anew, and nothing else" {
+    run -0 whole "$BATS_FILE_TMPDIR/straight" GAP=0.0001
+    [[ $output == *"dpo-round.sh"* && $output != *"sft.sh"* && $output != *"prm.sh"* && $output != *"label.sh"* ]]
+    jq -e '.sizes.GAP == "0.0001"' "$BATS_FILE_TMPDIR/straight/seed1/results.json"
 }
 
 @test "the page has every table and curve, and no outside reference" {
