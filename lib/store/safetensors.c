@@ -7,22 +7,12 @@
 
 enum { HEADER_MAX = 100 << 20, INDEX_MAX = 100 << 20, SHARDS_MAX = 1024, NAME_LEN_MAX = 512 };
 
-static const struct { const char *name; size_t size; } kinds[ST_DTYPES] = {
-    [ST_F32] = { "F32", 4 }, [ST_BF16] = { "BF16", 2 }, [ST_F16] = { "F16", 2 }, [ST_F64] = { "F64", 8 },
-    [ST_I64] = { "I64", 8 }, [ST_I32] = { "I32", 4 }, [ST_I16] = { "I16", 2 }, [ST_I8] = { "I8", 1 },
-    [ST_U64] = { "U64", 8 }, [ST_U32] = { "U32", 4 }, [ST_U16] = { "U16", 2 }, [ST_U8] = { "U8", 1 },
-    [ST_BOOL] = { "BOOL", 1 }, [ST_F8_E4M3] = { "F8_E4M3", 1 }, [ST_F8_E5M2] = { "F8_E5M2", 1 } };
-
-const char *st_dtype_name(enum st_dtype t) { return kinds[t].name; }
-size_t st_dtype_size(enum st_dtype t) { return kinds[t].size; }
-bool st_is_weight(enum st_dtype t) { return t == ST_F32 || t == ST_BF16 || t == ST_F16; }
-
 static int read_dtype(const json_t *obj, enum st_dtype *t)
 {
     const char *s;
     if (json_get_str(obj, "dtype", &s)) return -1;
-    for (int i = 0; i < ST_DTYPES; i++)
-        if (!strcmp(s, kinds[i].name)) { *t = (enum st_dtype)i; return 0; }
+    for (int i = 0; i < ST_PLAIN; i++)
+        if (!strcmp(s, st_dtype_name((enum st_dtype)i))) { *t = (enum st_dtype)i; return 0; }
     return fail("dtype: \"%.20s\" is not supported", s);
 }
 
@@ -39,7 +29,7 @@ static int read_shape(const json_t *obj, struct st_tensor *t)
         t->dims[i] = json_integer_value(d);
         if (__builtin_mul_overflow(t->n, (size_t)t->dims[i], &t->n)) return fail("shape: too large");
     }
-    if (__builtin_mul_overflow(t->n, kinds[t->t].size, &t->bytes)) return fail("shape: too large");
+    if (__builtin_mul_overflow(t->n, st_dtype_size(t->t), &t->bytes)) return fail("shape: too large");
     return 0;
 }
 
@@ -208,53 +198,4 @@ const struct st_tensor *st_find(const struct safetensors *s, const char *name)
 {
     struct st_tensor key = { .name = name };
     return s->n ? bsearch(&key, s->v, (size_t)s->n, sizeof *s->v, by_name) : NULL;
-}
-
-/* ---- numbers ---- */
-static uint32_t bits(float x) { uint32_t u; memcpy(&u, &x, 4); return u; }
-static float of_bits(uint32_t u) { float x; memcpy(&x, &u, 4); return x; }
-
-uint16_t bf16_of_f32(float x)
-{
-    uint32_t u = bits(x);
-    if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 0x40);
-    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-
-float f32_of_bf16(uint16_t h) { return of_bits((uint32_t)h << 16); }
-
-float f32_of_f16(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7fff) << 13;
-    if (rest >= 0x0f800000) return of_bits(sign | (rest + 0x70000000));          /* infinity, NaN */
-    if (rest >= 0x00800000) return of_bits(sign | (rest + 0x38000000));
-    return of_bits(sign | bits((float)(h & 0x3ff) * 0x1p-24f));                   /* subnormal, zero */
-}
-
-void st_get_f32(const struct st_tensor *t, size_t begin, size_t n, float *out)
-{
-    const uint8_t *p = t->p + begin * kinds[t->t].size;
-    if (t->t == ST_F32) {
-        if (n) memcpy(out, p, n * 4);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        uint16_t h;
-        memcpy(&h, p + 2 * i, 2);
-        out[i] = t->t == ST_BF16 ? f32_of_bf16(h) : f32_of_f16(h);
-    }
-}
-
-void st_get_bf16(const struct st_tensor *t, size_t begin, size_t n, uint16_t *out)
-{
-    const uint8_t *p = t->p + begin * kinds[t->t].size;
-    if (t->t == ST_BF16) {
-        if (n) memcpy(out, p, n * 2);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        float x;
-        st_get_f32(t, begin + i, 1, &x);
-        out[i] = bf16_of_f32(x);
-    }
 }

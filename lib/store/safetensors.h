@@ -12,24 +12,8 @@
 #ifndef STORE_SAFETENSORS_H
 #define STORE_SAFETENSORS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include "base/file.h"
-#include "base/mem.h"
-
-enum st_dtype { ST_F32, ST_BF16, ST_F16, ST_F64, ST_I64, ST_I32, ST_I16, ST_I8, ST_U64, ST_U32, ST_U16, ST_U8, ST_BOOL,
-                ST_F8_E4M3, ST_F8_E5M2, ST_DTYPES };
-enum { ST_DIMS = 8 };
-
-struct st_tensor {
-    const char *name;                          /* owned by the safetensors; of a writer: borrowed until st_create returns */
-    enum st_dtype t;
-    int ndim;
-    int64_t dims[ST_DIMS];
-    size_t n, bytes;                           /* elements, and their size in the file */
-    const uint8_t *p;                          /* in the map; aligned to nothing in particular */
-};
+#include "store/tensor.h"
 
 struct safetensors {
     struct st_tensor *v; int n;                /* ascending by name */
@@ -41,17 +25,6 @@ MUST_USE int st_open(const char *path, struct safetensors *s);             /* on
 MUST_USE int st_open_dir(const char *dir, struct safetensors *s);
 void st_close(struct safetensors *s);                                      /* also fine when zeroed */
 const struct st_tensor *st_find(const struct safetensors *s, const char *name);      /* NULL if none */
-
-const char *st_dtype_name(enum st_dtype t);
-size_t st_dtype_size(enum st_dtype t);
-bool st_is_weight(enum st_dtype t);                                        /* F32, BF16, F16: what st_get_* reads */
-
-/* Elements [begin, begin + n). f16 and bf16 to f32 are exact; to bf16 rounds to nearest, ties to even, NaN stays NaN. */
-void st_get_f32(const struct st_tensor *t, size_t begin, size_t n, float *out);
-void st_get_bf16(const struct st_tensor *t, size_t begin, size_t n, uint16_t *out);
-uint16_t bf16_of_f32(float x);
-float f32_of_bf16(uint16_t h);
-float f32_of_f16(uint16_t h);
 
 /* Writing: the tensors' name, t, ndim and dims first, then all data in that order, in pieces of any size. The file
  * appears under its name when complete and on disk. */
