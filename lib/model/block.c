@@ -55,6 +55,25 @@ static struct mat view_qk(const struct block_cfg *c, const struct block_act *a)
     return c->qk_norm ? a->qk : mat_cols(a->qkv, 0, q_cols(c) + kv_cols(c));
 }
 
+const int *block_heads(struct arena *a, const struct block_cfg *c, int rows)
+{
+    if (c->qkv != QKV_GROUPED) return NULL;
+    int H = c->heads, Hk = c->kv_heads, G = H / Hk, all = H + 2 * Hk;
+    int *head = arena_alloc(a, (size_t)rows * (size_t)all * sizeof *head), *to = head;
+    for (int r = 0; r < rows; r++) {
+        for (int h = 0; h < H; h++) *to++ = r * all + h / G * (G + 2) + h % G;
+        for (int part = 0; part < 2; part++)
+            for (int h = 0; h < Hk; h++) *to++ = r * all + h * (G + 2) + G + part;
+    }
+    return head;
+}
+
+/* A whole matrix as rows of one head each. */
+static struct mat by_head(const struct block_cfg *c, struct mat m)
+{
+    return mat_of(m.p, m.t, m.rows * (m.cols / c->head_dim), c->head_dim);
+}
+
 static struct mat view_v(const struct block_cfg *c, struct mat qkv) { return mat_cols(qkv, q_cols(c) + kv_cols(c), kv_cols(c)); }
 
 void block_plan(struct space *s, const struct block_cfg *c, enum dtype t, int rows, bool keep, struct mat x1, struct block_act *a)
@@ -86,6 +105,7 @@ void block_plan_grad(struct space *s, const struct block_cfg *c, enum dtype t, i
     g->dn = space_mat(s, t, rows, c->hidden);
     g->dqkv = space_mat(s, t, rows, q + 2 * kv);
     if (c->qk_norm) g->dqk = space_mat(s, t, rows, q + kv);
+    if (c->qkv == QKV_GROUPED) g->dgrouped = space_mat(s, t, rows, q + 2 * kv);
     g->d_o = space_mat(s, t, rows, q);
     if (c->layer_scale) g->da = space_mat(s, t, rows, c->hidden);
     g->dup = space_mat(s, t, rows, c->gated ? 2 * c->mlp : c->mlp);
@@ -105,7 +125,8 @@ static void attention(struct ops *o, const struct block_cfg *c, const struct blo
 {
     int q = q_cols(c), kv = kv_cols(c);
     struct mat qk = view_qk(c, a);
-    linear_param(o, a->qkv, a->n1, w->qkv, w->qkv_b);
+    linear_param(o, at->head ? a->grouped : a->qkv, a->n1, w->qkv, w->qkv_b);
+    if (at->head) o->gather(o, by_head(c, a->qkv), by_head(c, a->grouped), at->head);
     if (c->qk_norm) {
         o->norm(o, NORM_RMS, mat_cols(a->qk, 0, q), mat_cols(a->qkv, 0, q), vec(w->q_norm), NULL, c->qk_eps, a->stat_q);
         o->norm(o, NORM_RMS, mat_cols(a->qk, q, kv), mat_cols(a->qkv, q, kv), vec(w->k_norm), NULL, c->qk_eps, a->stat_k);
@@ -182,8 +203,9 @@ void block_backward(struct ops *o, const struct block_cfg *c, const struct block
     zero_mat(o, g->d_o);
     linear_param_back(o, g->d_o, da, a->o, w->o, w->o_b);
     attention_backward(o, c, w, a, at, g);
+    if (at->head) o->scatter(o, by_head(c, g->dgrouped), by_head(c, g->dqkv), at->head);
     zero_mat(o, g->dn);
-    linear_param_back(o, g->dn, g->dqkv, a->n1, w->qkv, w->qkv_b);
+    linear_param_back(o, g->dn, at->head ? g->dgrouped : g->dqkv, a->n1, w->qkv, w->qkv_b);
     o->norm_bwd(o, c->norm, dx, grad(w->norm1), grad(w->norm1_b), g->dn, x, vec(w->norm1), a->stat1);
 }
 
@@ -191,11 +213,14 @@ void block_backward(struct ops *o, const struct block_cfg *c, const struct block
 void tower_plan(struct space *s, const struct block_cfg *c, enum dtype t, int rows, bool keep, bool recompute, struct tower_act *a)
 {
     struct block_act shared = {0};
+    struct mat grouped = {0};
+    if (c->qkv == QKV_GROUPED) grouped = space_mat(s, t, rows, (c->heads + 2 * c->kv_heads) * c->head_dim);
     for (int l = 0; l <= c->layers; l++) a->x[l] = keep || l == 0 ? space_mat(s, t, rows, c->hidden) : a->x[0];
     if (!keep || recompute) block_plan(s, c, t, rows, keep, a->x[0], &shared);
     for (int l = 0; l < c->layers; l++) {
         a->act[l] = shared;
         if (keep && !recompute) block_plan(s, c, t, rows, true, a->x[0], &a->act[l]);
+        a->act[l].grouped = grouped;
     }
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/config_priv.h"
+#include "model/family.h"
 
 enum { CONFIG_BYTES_MAX = 16 << 20 };
 
@@ -66,14 +67,13 @@ static int read_doc(const json_t *doc, struct model_cfg *c)
     const char *type = NULL;
     if (!json_is_object(doc)) return fail("want an object");
     if (json_get_str(doc, "model_type", &type)) return -1;
-    if (strlen(type) >= sizeof c->family) return fail("model_type: \"%.40s\" is not supported", type);
-    strcpy(c->family, type);
+    const struct family *f = family_find(type);
+    if (!f) return -1;
+    strcpy(c->family, f->type);
+    strcpy(c->chat, f->type);
     c->image_token_id = -1;
-    int bad = !strcmp(type, "internvl") ? cfg_read_internvl(doc, c)
-            : !strcmp(type, "qwen2") || !strcmp(type, "llama") ? cfg_read_text(doc, c)
-            : fail("model_type: \"%s\" is not supported (internvl, qwen2, llama are)", type);
-    if (bad) return -1;
-    if (read_eos(json_object_get(json_object_get(doc, "text_config"), "eos_token_id"), c)) return -1;
+    if (f->read(doc, c)) return -1;
+    if (f->text_object && read_eos(json_object_get(json_object_get(doc, f->text_object), "eos_token_id"), c)) return -1;
     return read_eos(json_object_get(doc, "eos_token_id"), c);
 }
 
@@ -134,15 +134,24 @@ static void set_dtype(json_t *obj, enum dtype t, bool always)
     if (always || json_object_get(obj, key)) json_object_set_new(obj, key, json_string(t == DT_F32 ? "float32" : "bfloat16"));
 }
 
+/* What the document says of the decoder too stays in step with it; tying is the document's to say. */
+static void set_text(json_t *obj, const struct model_cfg *c, bool always)
+{
+    if (json_object_get(obj, "vocab_size")) json_object_set_new(obj, "vocab_size", json_integer(c->text.vocab));
+    if (always || json_object_get(obj, "tie_word_embeddings")) json_object_set_new(obj, "tie_word_embeddings", json_boolean(c->text.tied));
+}
+
 int cfg_save(const struct model_cfg *c, const char *dir, enum dtype t)
 {
     json_t *doc = json_parse(c->json, strlen(c->json), "config.json");
     if (!doc) return -1;
-    json_t *text = c->has_vision ? json_object_get(doc, "text_config") : doc;
+    const char *text_object = family_of(c)->text_object;
+    json_t *text = text_object ? json_object_get(doc, text_object) : doc;
+    set_text(doc, c, true);
+    set_text(text, c, false);
     json_object_set_new(text, "vocab_size", json_integer(c->text.vocab));
-    json_object_set_new(doc, "tie_word_embeddings", json_boolean(c->text.tied));
     set_dtype(doc, t, true);
-    set_dtype(json_object_get(doc, "text_config"), t, false);
+    set_dtype(text, t, false);
     set_dtype(json_object_get(doc, "vision_config"), t, false);
     char *path = file_join(dir, "config.json");
     int bad = json_save(doc, path);

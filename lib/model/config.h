@@ -25,9 +25,14 @@
 enum rope_kind { ROPE_NONE, ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
 struct rope_cfg { enum rope_kind kind; double theta, factor, low, high; int original; };
 
+/* The checkpoint's tensors of q, k and v: three; one, the three behind one another; one, where each key head's query heads,
+ * its key and its value are neighbours (InternLM2's wqkv): rows of (H/Hk + 2) D for each of the Hk. */
+enum qkv { QKV_APART, QKV_STACKED, QKV_GROUPED };
+
 struct block_cfg {                             /* layers equal blocks: x += s1 * attn(norm(x)); x += s2 * mlp(norm(x)) */
     int layers, hidden, heads, kv_heads, head_dim, mlp;
     enum norm norm; float eps;                 /* both norms of a block */
+    enum qkv qkv;
     bool qkv_bias, o_bias, mlp_bias;
     bool qk_norm; float qk_eps;                /* RMS norm of q and k over their whole width, before the heads */
     bool layer_scale;                          /* s1, s2: a vector each */
@@ -55,16 +60,16 @@ struct text_cfg {
 enum { CFG_EOS_MAX = 16 };
 
 struct model_cfg {
-    char family[32];                           /* "internvl"; a plain decoder: "qwen2", "llama" */
+    char family[32];                           /* model_type: "internvl", ...; a plain decoder: "qwen2", ... (family.c) */
     bool has_vision;
     struct vision_cfg vision;
     struct text_cfg text;
     enum act proj_act;                         /* projector: norm, linear, act, linear */
     float proj_eps;
     int shuffle;                               /* 1 / downsample_ratio: shuffle x shuffle patches make one token */
-    int image_token_id;                        /* -1 without vision */
-    int image_seq_len;                         /* tokens a tile, as the config says: equals cfg_tokens_per_tile */
+    int image_token_id;                        /* -1 without vision, or where only the tokenizer knows it (internvl_chat) */
     int neos, eos[CFG_EOS_MAX];                /* generation_config.json where present, else config.json */
+    char chat[32];                             /* name of the chat template (text/prompt.h): config.json's, or the family's */
     char *json;                                /* the file's text: saving writes every field back; owned */
 };
 

@@ -20,16 +20,16 @@ static int opt_square(const json_t *obj, const char *key, int *side)
     return 0;
 }
 
-static int norm_type(const json_t *obj, enum norm *norm)
+int cfg_opt_norm_type(const json_t *obj, enum norm *norm)
 {
-    const char *s = "layer_norm";
+    const char *s = *norm == NORM_RMS ? "rms_norm" : "layer_norm";
     if (json_opt_str(obj, "norm_type", &s)) return -1;
     if (strcmp(s, "layer_norm") && strcmp(s, "rms_norm")) return fail("norm_type: \"%s\" is not supported", s);
     *norm = strcmp(s, "rms_norm") ? NORM_LAYER : NORM_RMS;
     return 0;
 }
 
-static int vision_sizes(const json_t *obj, struct vision_cfg *v)
+int cfg_read_vit(const json_t *obj, struct vision_cfg *v)
 {
     struct block_cfg *b = &v->blocks;
     int channels = 3;
@@ -60,7 +60,7 @@ static int read_vision(const json_t *obj, struct vision_cfg *v)
     if (strcmp(type, "internvl_vision")) return fail("model_type: \"%.40s\" is not supported (internvl_vision is)", type);
     for (int i = 0; i < 3; i++)
         if (cfg_no_dropout(obj, dropouts[i])) return -1;
-    if (vision_sizes(obj, v) || norm_type(obj, &b->norm) || cfg_opt_act(obj, "hidden_act", &b->act) ||
+    if (cfg_read_vit(obj, v) || cfg_opt_norm_type(obj, &b->norm) || cfg_opt_act(obj, "hidden_act", &b->act) ||
         cfg_opt_f32(obj, "layer_norm_eps", 0, 1, &b->eps) || json_opt_bool(obj, "attention_bias", &b->qkv_bias) ||
         json_opt_bool(obj, "use_qk_norm", &b->qk_norm) || json_opt_bool(obj, "use_mask_token", &mask) ||
         json_opt_bool(obj, "use_mean_pooling", &mean) || json_opt_bool(obj, "use_absolute_position_embeddings", &v->pos_table) ||
@@ -72,24 +72,30 @@ static int read_vision(const json_t *obj, struct vision_cfg *v)
     return 0;
 }
 
-static int read_bridge(const json_t *doc, struct model_cfg *c)
+int cfg_read_shuffle(const json_t *doc, struct model_cfg *c)
 {
     double ratio = 0.5;
-    int layer = -1, grid = c->vision.image / c->vision.patch;
-    const char *strategy = "default";
+    int grid = c->vision.image / c->vision.patch;
     c->proj_act = ACT_GELU;
     c->proj_eps = 1e-5f;                       /* torch's LayerNorm default; the projector takes no eps from the config */
-    c->text.tied = true;
-    if (json_opt_f64(doc, "downsample_ratio", &ratio) || cfg_opt_act(doc, "projector_hidden_act", &c->proj_act) ||
-        json_opt_int(doc, "vision_feature_layer", -1, -1, &layer) || json_opt_str(doc, "vision_feature_select_strategy", &strategy) ||
-        json_opt_bool(doc, "tie_word_embeddings", &c->text.tied)) return -1;
-    if (strcmp(strategy, "default")) return fail("vision_feature_select_strategy: \"%s\" is not supported", strategy);
+    if (json_opt_f64(doc, "downsample_ratio", &ratio)) return -1;
     if (!(ratio > 0.01 && ratio <= 1)) return fail("downsample_ratio: %g is not within 0.01 and 1", ratio);
     c->shuffle = (int)lround(1 / ratio);
     if (fabs(c->shuffle * ratio - 1) > 1e-6) return fail("downsample_ratio: %g is not 1 over a whole number", ratio);
     if (grid % c->shuffle) return fail("downsample_ratio: %d patches a side do not divide by %d", grid, c->shuffle);
     if (c->shuffle * c->shuffle > DIM_MAX * 8 / c->vision.blocks.hidden) return fail("downsample_ratio: %g makes too wide a projector", ratio);
     return 0;
+}
+
+static int read_bridge(const json_t *doc, struct model_cfg *c)
+{
+    int layer = -1;
+    const char *strategy = "default";
+    c->text.tied = true;
+    if (cfg_read_shuffle(doc, c) || cfg_opt_act(doc, "projector_hidden_act", &c->proj_act) ||
+        json_opt_int(doc, "vision_feature_layer", -1, -1, &layer) || json_opt_str(doc, "vision_feature_select_strategy", &strategy) ||
+        json_opt_bool(doc, "tie_word_embeddings", &c->text.tied)) return -1;
+    return strcmp(strategy, "default") ? fail("vision_feature_select_strategy: \"%s\" is not supported", strategy) : 0;
 }
 
 int cfg_read_internvl(const json_t *doc, struct model_cfg *c)
@@ -102,12 +108,11 @@ int cfg_read_internvl(const json_t *doc, struct model_cfg *c)
     if (read_vision(vision, &c->vision)) return fail_in("vision_config");
     if (cfg_read_decoder(text, decoder, &c->text)) return fail_in("text_config");
     if (read_bridge(doc, c)) return -1;
+    int per_tile = 256;
     c->image_token_id = 151667;
-    c->image_seq_len = 256;
     if (json_opt_int(doc, "image_token_id", 0, VOCAB_MAX, &c->image_token_id) ||
-        json_opt_int(doc, "image_seq_length", 1, DIM_MAX, &c->image_seq_len)) return -1;
+        json_opt_int(doc, "image_seq_length", 1, DIM_MAX, &per_tile)) return -1;
     if (c->image_token_id >= c->text.vocab) return fail("image_token_id: %d, but the vocabulary has %d tokens", c->image_token_id, c->text.vocab);
-    if (c->image_seq_len != cfg_tokens_per_tile(c))
-        return fail("image_seq_length: %d, but a tile makes %d tokens", c->image_seq_len, cfg_tokens_per_tile(c));
+    if (per_tile != cfg_tokens_per_tile(c)) return fail("image_seq_length: %d, but a tile makes %d tokens", per_tile, cfg_tokens_per_tile(c));
     return 0;
 }

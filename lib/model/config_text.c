@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Decoders: Qwen2 and Llama. Absent fields take the defaults of transformers' configuration classes.
+ * Decoders: Qwen2, Llama and InternLM2. Absent fields take the defaults of transformers' configuration classes.
  */
 #include "model/config_priv.h"
 
 #include <string.h>
+#include "base/mem.h"
 
 static int rope_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
 {
@@ -23,7 +24,7 @@ static int rope_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
 }
 
 /* "dynamic" (NTK) changes the frequencies only beyond max_position_embeddings, which is never reached here: it is the
- * default within. */
+ * default within. (Beyond, what the original code computes depends on how long the sequence was when a key was cached.) */
 static int rope_type(const char *type, enum rope_kind *kind)
 {
     if (!strcmp(type, "default") || !strcmp(type, "dynamic")) *kind = ROPE_DEFAULT;
@@ -97,18 +98,54 @@ static int read_llama(const json_t *obj, struct text_cfg *t)
     return 0;
 }
 
+static int read_internlm2(const json_t *obj, struct text_cfg *t)
+{
+    struct block_cfg *b = &t->blocks;
+    b->qkv = QKV_GROUPED;
+    b->qkv_bias = true;
+    if (json_opt_bool(obj, "bias", &b->qkv_bias)) return -1;
+    b->o_bias = b->qkv_bias;
+    return 0;
+}
+
+/* By type; the defaults are those of its configuration class. */
+static const struct decoder_type {
+    const char *type;
+    int (*read)(const json_t *obj, struct text_cfg *t);
+    int vocab, max_pos, mlp;
+} types[] = {
+    { "qwen2", read_qwen2, 151936, 32768, 22016 },
+    { "llama", read_llama, 32000, 2048, 11008 },
+    { "internlm2", read_internlm2, 103168, 2048, 11008 },
+};
+
+static const struct decoder_type *find_type(const char *name)
+{
+    struct buf known = {0};
+    for (int i = 0; i < countof(types); i++) {
+        if (!strcmp(types[i].type, name)) {
+            buf_free(&known);
+            return &types[i];
+        }
+        buf_fmt(&known, "%s%s", i ? ", " : "", types[i].type);
+    }
+    fail("model_type: decoder \"%.40s\" is not supported (%s are)", name, known.p);
+    buf_free(&known);
+    return NULL;
+}
+
 int cfg_read_decoder(const json_t *obj, const char *model_type, struct text_cfg *t)
 {
-    bool qwen2 = !strcmp(model_type, "qwen2");
+    const struct decoder_type *type = find_type(model_type);
     struct block_cfg *b = &t->blocks;
-    *t = (struct text_cfg){ .vocab = qwen2 ? 151936 : 32000, .max_pos = qwen2 ? 32768 : 2048, .init_range = 0.02f };
-    *b = (struct block_cfg){ .layers = 32, .hidden = 4096, .heads = 32, .mlp = qwen2 ? 22016 : 11008, .norm = NORM_RMS,
+    if (!type) return -1;
+    *t = (struct text_cfg){ .vocab = type->vocab, .max_pos = type->max_pos, .init_range = 0.02f };
+    *b = (struct block_cfg){ .layers = 32, .hidden = 4096, .heads = 32, .mlp = type->mlp, .norm = NORM_RMS,
                              .eps = 1e-6f, .gated = true, .causal = true, .act = ACT_SILU };
-    if (!qwen2 && strcmp(model_type, "llama")) return fail("model_type: decoder \"%.40s\" is not supported (qwen2, llama are)", model_type);
     if (read_sizes(obj, t) || cfg_opt_act(obj, "hidden_act", &b->act) || cfg_opt_f32(obj, "rms_norm_eps", 0, 1, &b->eps) ||
         cfg_opt_f32(obj, "initializer_range", 0, 10, &t->init_range) || json_opt_bool(obj, "tie_word_embeddings", &t->tied) ||
         cfg_no_dropout(obj, "attention_dropout") || read_rope(obj, t)) return -1;
-    if (qwen2 ? read_qwen2(obj, t) : read_llama(obj, t)) return -1;
+    if (type->read(obj, t)) return -1;
     return cfg_check_heads(b, "decoder");
 }
 

@@ -238,7 +238,7 @@ int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, str
     plan_extend(m, &m->space, r->n, &back);
     o->gather(o, p->act.x[0], m->dec.embed->w, e.id);
     if (r->feature_mat.p) o->gather(o, p->act.x[0], r->feature_mat, e.feature);
-    struct attend at = { .pos = e.pos, .cs = m->cs, .kv = &e.pass };
+    struct attend at = { .pos = e.pos, .cs = m->cs, .kv = &e.pass, .head = block_heads(&m->host, c, r->n) };
     tower_forward(o, c, m->dec.block, &p->act, &at);
     o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, NULL);
     *hidden = in_callers_order(&e, p->hidden, back);

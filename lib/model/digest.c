@@ -13,6 +13,7 @@ static void describe_blocks(const struct block_cfg *b, struct buf *s)
     buf_fmt(s, "%d %d %d %d %d %d|%d %.9g|%d%d%d%d%d%d%d|%.9g %d|", b->layers, b->hidden, b->heads, b->kv_heads, b->head_dim, b->mlp,
             b->norm, (double)b->eps, b->qkv_bias, b->o_bias, b->mlp_bias, b->qk_norm, b->layer_scale, b->gated, b->causal,
             (double)b->qk_eps, b->act);
+    if (b->qkv) buf_fmt(s, "%d|", b->qkv);
     buf_fmt(s, "%d %.17g %.17g %.17g %.17g %d\n", r->kind, r->theta, r->factor, r->low, r->high, r->original);
 }
 

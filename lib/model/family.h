@@ -1,30 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tensor names of a family, as transformers' save_pretrained writes them, and how other layouts map to them.
- * A name is layer prefix ("...layers.%d.") + tensor + ".weight" or ".bias"; NULL: the family has no such tensor.
+ * A family of checkpoints: a reader of its config.json and the names of its tensors, as its own code writes them.
+ * A name is prefix + layer ("...layers.%d.") + tensor + ".weight" or ".bias"; NULL: the family has no such tensor.
  */
 #ifndef MODEL_FAMILY_H
 #define MODEL_FAMILY_H
 
 #include "model/config.h"
+#include "store/json.h"
 
 struct block_names {
     const char *layer;                         /* holds one %d */
-    const char *norm1, *q, *k, *v, *q_norm, *k_norm, *o;
+    const char *norm1, *q, *k, *v, *q_norm, *k_norm, *o;      /* q, k and v in one tensor: q names it, k and v are NULL */
     const char *scale1, *scale2;               /* layer scale: the name is whole, no ".weight" */
     const char *norm2, *gate, *up, *down;      /* plain MLP: gate NULL, up is its first product */
 };
 
-struct rename { const char *from, *to; };      /* prefixes; the first that fits is applied, once */
-
-struct family_names {
-    struct block_names vision, text;
-    const char *patch, *cls, *pos, *vision_norm;      /* cls, pos: whole names */
+struct vision_names {                          /* tower and projector */
+    struct block_names block;
+    const char *patch, *cls, *pos, *norm;      /* cls, pos: whole names */
     const char *proj_norm, *proj_1, *proj_2;
-    const char *embed, *norm, *head;
-    const struct rename *renames;              /* ends in { NULL, NULL } */
 };
 
-const struct family_names *family_names(const struct model_cfg *c);      /* never NULL for a config that was read */
-extern const struct family_names family_internvl, family_text;
+struct text_names { struct block_names block; const char *embed, *norm, *head; };
+
+struct rename { const char *from, *to; };      /* prefixes; the first that fits is applied, once */
+
+struct family {
+    const char *type;                          /* model_type */
+    int (*read)(const json_t *doc, struct model_cfg *c);
+    const char *text_object;                   /* where config.json describes the decoder; NULL: the document itself */
+    const struct vision_names *vision;         /* NULL: text only */
+    const char *text_prefix;                   /* before the decoder's names, which are those of its own type */
+    const struct rename *renames;              /* other layouts; ends in { NULL, NULL } */
+};
+
+const struct family *family_find(const char *type);                        /* NULL + fail() naming those there are */
+const struct family *family_of(const struct model_cfg *c);                 /* never NULL for a config that was read */
+const struct text_names *family_text_names(const struct model_cfg *c);
+char *family_text_name(const struct model_cfg *c, const char *name);       /* with prefix and ".weight"; caller frees */
+
+extern const struct text_names text_names_llama, text_names_internlm2;
+extern const struct vision_names vision_names_internvl, vision_names_internvl_chat;
 
 #endif

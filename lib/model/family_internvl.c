@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * InternVLForConditionalGeneration: the hub's layout, which transformers 4 and 5 write; inside transformers 5 the modules
- * are called model.language_model, model.vision_tower, ..., and some checkpoints are saved like that.
+ * The names of InternVL's tower and projector: transformers' InternVLForConditionalGeneration, and the original
+ * InternVLChatModel.
  */
 #include "model/family.h"
 
-static const struct rename renames[] = {
-    { "model.language_model.", "language_model.model." },
-    { "model.vision_tower.", "vision_tower." },
-    { "model.multi_modal_projector.", "multi_modal_projector." },
-    { "lm_head.", "language_model.lm_head." },
-    { 0 } };
-
-const struct family_names family_internvl = {
-    .vision = {
+const struct vision_names vision_names_internvl = {
+    .block = {
         .layer = "vision_tower.encoder.layer.%d.", .norm1 = "layernorm_before", .q = "attention.q_proj", .k = "attention.k_proj",
         .v = "attention.v_proj", .q_norm = "attention.q_norm", .k_norm = "attention.k_norm", .o = "attention.projection_layer",
         .scale1 = "lambda_1", .scale2 = "lambda_2", .norm2 = "layernorm_after", .up = "mlp.fc1", .down = "mlp.fc2" },
-    .text = {
-        .layer = "language_model.model.layers.%d.", .norm1 = "input_layernorm", .q = "self_attn.q_proj", .k = "self_attn.k_proj",
-        .v = "self_attn.v_proj", .o = "self_attn.o_proj", .norm2 = "post_attention_layernorm", .gate = "mlp.gate_proj",
-        .up = "mlp.up_proj", .down = "mlp.down_proj" },
     .patch = "vision_tower.embeddings.patch_embeddings.projection", .cls = "vision_tower.embeddings.cls_token",
-    .pos = "vision_tower.embeddings.position_embeddings", .vision_norm = "vision_tower.layernorm",
+    .pos = "vision_tower.embeddings.position_embeddings", .norm = "vision_tower.layernorm",
     .proj_norm = "multi_modal_projector.layer_norm", .proj_1 = "multi_modal_projector.linear_1",
-    .proj_2 = "multi_modal_projector.linear_2",
-    .embed = "language_model.model.embed_tokens", .norm = "language_model.model.norm", .head = "language_model.lm_head",
-    .renames = renames };
+    .proj_2 = "multi_modal_projector.linear_2" };
+
+const struct vision_names vision_names_internvl_chat = {
+    .block = {
+        .layer = "vision_model.encoder.layers.%d.", .norm1 = "norm1", .q = "attn.qkv", .q_norm = "attn.q_norm", .k_norm = "attn.k_norm",
+        .o = "attn.proj", .scale1 = "ls1", .scale2 = "ls2", .norm2 = "norm2", .up = "mlp.fc1", .down = "mlp.fc2" },
+    .patch = "vision_model.embeddings.patch_embedding", .cls = "vision_model.embeddings.class_embedding",
+    .pos = "vision_model.embeddings.position_embedding",
+    .proj_norm = "mlp1.0", .proj_1 = "mlp1.1", .proj_2 = "mlp1.3" };

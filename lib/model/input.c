@@ -41,7 +41,8 @@ static int check_vision(struct model_io *io, const struct model_cfg *c, const ch
         return fail("%s: the image processor makes tiles of %dx%d, the vision tower takes %dx%d", dir, p->w, p->h,
                     c->vision.image, c->vision.image);
     int id = io->chat->img_token ? tok_id(io->tok, io->chat->img_token) : -1;
-    if (id != c->image_token_id)
+    if (id < 0) return fail("%s: the tokenizer has no image token (%s)", dir, io->chat->img_token ? io->chat->img_token : "none");
+    if (c->image_token_id >= 0 && id != c->image_token_id)
         return fail("%s: the image token is %d in config.json, and %d in tokenizer.json (%s)", dir, c->image_token_id, id,
                     io->chat->img_token ? io->chat->img_token : "none");
     io->tile = c->vision.image;
@@ -57,7 +58,7 @@ static int load_parts(struct model_io *io, const struct model_cfg *c, const char
     if (!io->tok) return -1;
     if (tok_size(io->tok) > c->text.vocab)
         return fail("%s: tokenizer.json has ids up to %d, the model a vocabulary of %d", dir, tok_size(io->tok) - 1, c->text.vocab);
-    if (!(io->chat = chat_find(c->family))) return fail_in("%s", dir);
+    if (!(io->chat = chat_find(c->chat))) return fail_in("%s", dir);
     io->max_positions = c->text.max_pos;
     if (find_stops(io, c)) return fail_in("%s", dir);
     if (!c->has_vision) return 0;

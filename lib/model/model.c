@@ -24,11 +24,11 @@ static char *our_name(const struct rename *r, const char *name)
     return mem_str(name);
 }
 
-static int index_build(struct index *ix, const struct safetensors *st, const struct family_names *f)
+static int index_build(struct index *ix, const struct safetensors *st, const struct rename *r)
 {
     ix->v = mem_array((size_t)st->n + 1, sizeof *ix->v);
     for (ix->n = 0; ix->n < st->n; ix->n++)
-        ix->v[ix->n] = (struct named){ .name = our_name(f->renames, st->v[ix->n].name), .t = &st->v[ix->n] };
+        ix->v[ix->n] = (struct named){ .name = our_name(r, st->v[ix->n].name), .t = &st->v[ix->n] };
     qsort(ix->v, (size_t)ix->n, sizeof *ix->v, by_name);
     for (int i = 1; i < ix->n; i++)
         if (!strcmp(ix->v[i].name, ix->v[i - 1].name)) return fail("tensor %s comes twice, as %s too", ix->v[i].t->name, ix->v[i - 1].t->name);
@@ -48,9 +48,10 @@ static void index_free(struct index *ix)
 }
 
 /* As transformers: a config may say "tied" of a file whose head is there and differs from the embedding; the file is right. */
-static void settle_tie(struct model *m, struct index *ix, const struct family_names *f)
+static void settle_tie(struct model *m, struct index *ix)
 {
-    char *embed = mem_fmt("%s.weight", f->embed), *head = mem_fmt("%s.weight", f->head);
+    const struct text_names *n = family_text_names(&m->cfg);
+    char *embed = family_text_name(&m->cfg, n->embed), *head = family_text_name(&m->cfg, n->head);
     const struct named *e = index_find(ix, embed);
     struct named *h = index_find(ix, head);
     if (m->cfg.text.tied && h && e) {
@@ -108,12 +109,11 @@ static int match(struct model *m, struct index *ix)
 
 static int open_weights(struct model *m, const char *dir)
 {
-    const struct family_names *f = family_names(&m->cfg);
     struct index ix = {0};
     if (st_open_dir(dir, &m->file)) return -1;
-    int bad = index_build(&ix, &m->file, f);
+    int bad = index_build(&ix, &m->file, family_of(&m->cfg)->renames);
     if (!bad) {
-        settle_tie(m, &ix, f);
+        settle_tie(m, &ix);
         params_build(m);
         bad = match(m, &ix);
     }

@@ -8,7 +8,7 @@
 #include "store/safetensors.h"
 
 /* ---- weights: rows of the parameter table, NULL where the architecture has none ---- */
-/* q, k and v lie behind one another in memory, and so do gate and up: one product computes them. */
+/* q, k and v lie behind one another in memory (or are one tensor), and so do gate and up: one product computes them. */
 struct block {
     struct param *norm1, *norm1_b, *qkv, *qkv_b, *q_norm, *k_norm, *o, *o_b, *scale1;
     struct param *norm2, *norm2_b, *up, *up_b, *down, *down_b, *scale2;       /* up: first of gate, up when gated */
@@ -30,9 +30,10 @@ MUST_USE int space_reserve(struct space *s, struct ops *o);       /* room for wh
 /* What a block leaves for its backward. Without keeping, all blocks share one, and x1 is the stream itself. */
 struct block_act {
     struct mat n1, qkv, qk, o, a, x1, n2, up, h, m;    /* qk: q and k behind their norms; a, m: outputs before layer scale */
+    struct mat grouped;                        /* QKV_GROUPED: the product, before its heads are in order; shared by all blocks */
     float *stat1, *stat2, *stat_q, *stat_k, *lse;
 };
-struct block_grad { struct mat dn, dqkv, dqk, d_o, da, dup, dh; };        /* scratch of one block's backward */
+struct block_grad { struct mat dn, dqkv, dqk, dgrouped, d_o, da, dup, dh; };      /* scratch of one block's backward */
 struct tower_act { struct mat *x; struct block_act *act; };      /* x[layers + 1]: inputs of the blocks, and the last output */
 
 /* How a block attends: packed sequences, or (kv not NULL) rows over the tree of cached keys. */
@@ -41,10 +42,14 @@ struct attend {
     int nseq; const int *start; const struct span *prefix;
     const int *pos; const float *cs;           /* rotary positions; cs NULL: none */
     const struct kv_pass *kv; int layer;
+    const int *head;                           /* QKV_GROUPED: see block_heads */
 };
 
 void block_plan(struct space *s, const struct block_cfg *c, enum dtype t, int rows, bool keep, struct mat x1, struct block_act *a);
 void block_plan_grad(struct space *s, const struct block_cfg *c, enum dtype t, int rows, struct block_grad *g);
+/* Of QKV_GROUPED, where the D columns of each head in order (q, k, v) stand in a row of the product, for `rows` rows on end:
+ * [rows * (H + 2 Hk)]; NULL of the others. */
+const int *block_heads(struct arena *a, const struct block_cfg *c, int rows);
 /* y = block(x); y may be x when nothing is kept. */
 void block_forward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct block_act *a,
                    struct mat x, struct mat y, const struct attend *at);
@@ -77,6 +82,7 @@ struct pass {
     struct block_grad grad, vgrad;
     float *stat;
     int *id, *feature;                         /* host [ntok]: row of the embedding or of the features; -1 */
+    const int *head;                           /* host: block_heads of the decoder */
 };
 
 struct model {

@@ -42,7 +42,7 @@ double param_grad_norm(struct params *ps, struct ops *o)
 }
 
 /* ---- building ---- */
-struct builder { struct model *m; enum part part; const char *layer; int i; float range; int cap; };
+struct builder { struct model *m; enum part part; const char *prefix, *layer; int i; float range; int cap; };
 
 static struct param *add(struct builder *b, char *name, int ndim, const int *dims, bool vector, enum init init, float value)
 {
@@ -65,7 +65,7 @@ static struct param *add(struct builder *b, char *name, int ndim, const int *dim
 static char *full_name(const struct builder *b, const char *name, const char *suffix)
 {
     char *layer = b->layer ? mem_fmt(b->layer, b->i) : mem_str("");
-    char *s = mem_fmt("%s%s%s", layer, name, suffix);
+    char *s = mem_fmt("%s%s%s%s", b->prefix, layer, name, suffix);
     free(layer);
     return s;
 }
@@ -93,17 +93,25 @@ static void norm(struct builder *b, enum norm kind, const char *name, int n, str
 
 static void joined(struct builder *b) { b->m->info[b->m->ps.n - 1].joined = true; }
 
-static void build_attention(struct builder *b, const struct block_cfg *c, const struct block_names *n, struct block *w)
+static void build_qkv(struct builder *b, const struct block_cfg *c, const struct block_names *n, struct block *w)
 {
-    int q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-    w->qkv = matrix(b, n->q, q, c->hidden);
-    matrix(b, n->k, kv, c->hidden), joined(b);
-    matrix(b, n->v, kv, c->hidden), joined(b);
-    w->qkv_b = bias(b, c->qkv_bias, n->q, q);
-    if (c->qkv_bias) {
+    int q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim, first = c->qkv == QKV_APART ? q : q + 2 * kv;
+    w->qkv = matrix(b, n->q, first, c->hidden);
+    if (c->qkv == QKV_APART) {
+        matrix(b, n->k, kv, c->hidden), joined(b);
+        matrix(b, n->v, kv, c->hidden), joined(b);
+    }
+    w->qkv_b = bias(b, c->qkv_bias, n->q, first);
+    if (c->qkv == QKV_APART && c->qkv_bias) {
         bias(b, true, n->k, kv), joined(b);
         bias(b, true, n->v, kv), joined(b);
     }
+}
+
+static void build_attention(struct builder *b, const struct block_cfg *c, const struct block_names *n, struct block *w)
+{
+    int q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    build_qkv(b, c, n, w);
     if (c->qk_norm) {
         w->q_norm = vector(b, n->q_norm, ".weight", q, INIT_ONE, 1);
         w->k_norm = vector(b, n->k_norm, ".weight", kv, INIT_ONE, 1);
@@ -139,9 +147,10 @@ static struct block *build_blocks(struct builder *b, const struct block_cfg *c, 
     return block;
 }
 
-static void build_vision(struct builder *b, const struct vision_cfg *c, const struct family_names *n, struct vision *w)
+static void build_vision(struct builder *b, const struct vision_cfg *c, const struct vision_names *n, struct vision *w)
 {
     int hidden = c->blocks.hidden, side = c->image / c->patch;
+    b->prefix = "";
     b->part = PART_VISION;
     b->range = c->init_range;
     w->patch = add(b, full_name(b, n->patch, ".weight"), 4, (int[]){ hidden, 3, c->patch, c->patch }, false, INIT_NORMAL, b->range);
@@ -149,11 +158,11 @@ static void build_vision(struct builder *b, const struct vision_cfg *c, const st
     w->cls = add(b, full_name(b, n->cls, ""), 3, (int[]){ 1, 1, hidden }, true, INIT_ZERO, 0);
     if (c->pos_table)
         w->pos = add(b, full_name(b, n->pos, ""), 3, (int[]){ 1, 1 + side * side, hidden }, true, INIT_ZERO, 0);
-    w->block = build_blocks(b, &c->blocks, &n->vision, c->layer_scale_init);
-    if (c->final_norm) norm(b, c->final_kind, n->vision_norm, hidden, &w->norm, &w->norm_b);
+    w->block = build_blocks(b, &c->blocks, &n->block, c->layer_scale_init);
+    if (c->final_norm) norm(b, c->final_kind, n->norm, hidden, &w->norm, &w->norm_b);
 }
 
-static void build_projector(struct builder *b, const struct model_cfg *c, const struct family_names *n, struct projector *w)
+static void build_projector(struct builder *b, const struct model_cfg *c, const struct vision_names *n, struct projector *w)
 {
     int in = c->shuffle * c->shuffle * c->vision.blocks.hidden, out = c->text.blocks.hidden;
     b->part = PART_PROJECTOR;
@@ -165,14 +174,17 @@ static void build_projector(struct builder *b, const struct model_cfg *c, const 
     w->fc2_b = bias(b, true, n->proj_2, out);
 }
 
-static void build_decoder(struct builder *b, const struct text_cfg *c, const struct family_names *n, struct decoder *w)
+static void build_decoder(struct builder *b, const struct model_cfg *cfg, struct decoder *w)
 {
+    const struct text_cfg *c = &cfg->text;
+    const struct text_names *n = family_text_names(cfg);
     struct param *none;
+    b->prefix = family_of(cfg)->text_prefix;
     b->range = c->init_range;
     b->part = PART_EMBED;
     w->embed = matrix(b, n->embed, c->vocab, c->blocks.hidden);
     b->part = PART_DECODER;
-    w->block = build_blocks(b, &c->blocks, &n->text, 0);
+    w->block = build_blocks(b, &c->blocks, &n->block, 0);
     norm(b, c->blocks.norm, n->norm, c->blocks.hidden, &w->norm, &none);
     b->part = PART_HEAD;
     w->head = c->tied ? w->embed : matrix(b, n->head, c->vocab, c->blocks.hidden);
@@ -182,7 +194,7 @@ void params_build(struct model *m)
 {
     enum { PER_BLOCK = 20, OUTSIDE = 20 };
     const struct model_cfg *c = &m->cfg;
-    const struct family_names *n = family_names(c);
+    const struct vision_names *n = family_of(c)->vision;
     int layers = c->text.blocks.layers + (c->has_vision ? c->vision.blocks.layers : 0);
     struct builder b = { .m = m, .cap = layers * PER_BLOCK + OUTSIDE };
     m->ps.v = mem_array((size_t)b.cap, sizeof *m->ps.v);
@@ -191,5 +203,5 @@ void params_build(struct model *m)
         build_vision(&b, &c->vision, n, &m->vision);
         build_projector(&b, c, n, &m->proj);
     }
-    build_decoder(&b, &c->text, n, &m->dec);
+    build_decoder(&b, c, &m->dec);
 }

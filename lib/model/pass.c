@@ -101,6 +101,7 @@ static int prepare(struct model *m, const struct model_batch *b)
     m->space.used = measure.used;
     if (space_reserve(&m->space, m->o)) return -1;
     plan(m, &m->space, b);
+    p->head = block_heads(&m->host, &m->cfg.text.blocks, b->ntok);
     p->ntok = b->ntok;
     p->ntile = b->ntile;
     return 0;
@@ -108,7 +109,7 @@ static int prepare(struct model *m, const struct model_batch *b)
 
 static struct attend attend_batch(const struct model *m, const struct model_batch *b)
 {
-    return (struct attend){ .nseq = b->nseq, .start = b->start, .prefix = b->prefix, .pos = b->pos, .cs = m->cs };
+    return (struct attend){ .nseq = b->nseq, .start = b->start, .prefix = b->prefix, .pos = b->pos, .cs = m->cs, .head = m->pass.head };
 }
 
 int model_forward(struct model *m, const struct model_batch *b, struct mat *hidden)

@@ -83,7 +83,7 @@ static void embed_patches(struct model *m, struct vision_pass *p, int n, const f
 /* A last, smaller chunk works on the first rows of everything; the activations of a block are cut to size with it. */
 static void cut_act(struct block_act *a, int rows)
 {
-    struct mat *all[] = { &a->n1, &a->qkv, &a->qk, &a->o, &a->a, &a->x1, &a->n2, &a->up, &a->h, &a->m };
+    struct mat *all[] = { &a->n1, &a->qkv, &a->qk, &a->o, &a->a, &a->x1, &a->n2, &a->up, &a->h, &a->m, &a->grouped };
     for (int i = 0; i < countof(all); i++)
         if (all[i]->p) all[i]->rows = rows;
 }

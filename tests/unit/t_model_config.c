@@ -46,6 +46,32 @@ static void test_reads(void)
     cfg_free(&c);
 }
 
+static void test_reads_chat(void)
+{
+    struct model_cfg c;
+    T_OK(parse(tiny_chat, &c));
+    T_STR(c.family, "internvl_chat");
+    T_STR(c.chat, "internvl2_5");
+    T_CHECK(c.vision.blocks.qkv == QKV_STACKED && c.vision.blocks.qk_norm && !c.vision.blocks.qkv_bias && c.vision.blocks.norm == NORM_RMS);
+    T_CHECK(c.text.blocks.qkv == QKV_GROUPED && c.text.blocks.qkv_bias && c.text.blocks.o_bias && !c.text.tied);
+    T_INT(c.text.blocks.rope.kind, ROPE_DEFAULT);
+    T_INT(cfg_tokens_per_tile(&c), 4);
+    T_CHECK(c.image_token_id == -1 && cfg_is_eos(&c, 2));
+    cfg_free(&c);
+    char *s = with(tiny_chat, "\"select_layer\": -1", "\"vocab_size\": 70");      /* what resize_token_embeddings leaves */
+    T_OK(parse(s, &c));
+    T_INT(c.text.vocab, 70);
+    cfg_free(&c);
+    free(s);
+    refuse(tiny_chat, "\"v2\"", "\"v1\"", "ps_version");
+    refuse(tiny_chat, "-1", "-4", "select_layer");
+    refuse(tiny_chat, "\"force_image_size\": 8", "\"force_image_size\": 16", "force_image_size");
+    refuse(tiny_chat, "\"select_layer\": -1", "\"use_llm_lora\": 16", "use_llm_lora: 16");
+    refuse(tiny_chat, "\"internlm2\"", "\"phi3\"", "llm_config: model_type: decoder \"phi3\"");
+    refuse(tiny_chat, "intern_vit_6b", "clip", "vision_config: model_type");
+    refuse(tiny_chat, "\"internvl2_5\"", "5", "template");
+}
+
 /* Both versions of transformers say the same. */
 static void test_rope(void)
 {
@@ -101,6 +127,7 @@ static void test_refusals(void)
 int main(void)
 {
     T_RUN(test_reads);
+    T_RUN(test_reads_chat);
     T_RUN(test_rope);
     T_RUN(test_refusals);
     return t_end();

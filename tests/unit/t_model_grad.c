@@ -123,6 +123,7 @@ static void check_gradient(const char *json, bool vision, bool recompute)
 
 static void test_gradient_qwen2(void) { check_gradient(tiny_qwen2, true, false); }
 static void test_gradient_llama(void) { check_gradient(tiny_llama, true, true); }
+static void test_gradient_chat(void) { check_gradient(tiny_chat, true, true); }
 static void test_gradient_text(void) { check_gradient(tiny_text, false, false); }
 
 /* All gradients one after another. */
@@ -252,6 +253,7 @@ int main(void)
     dev = ops_cpu(2);
     T_RUN(test_gradient_qwen2);
     T_RUN(test_gradient_llama);
+    T_RUN(test_gradient_chat);
     T_RUN(test_gradient_text);
     T_RUN(test_recomputation_changes_no_bit);
     T_RUN(test_frozen_parts);

@@ -54,6 +54,7 @@ static void test_round_trips(void)
     round_trip(tiny_qwen2);
     round_trip(tiny_llama);
     round_trip(tiny_text);
+    round_trip(tiny_chat);
 }
 
 static void test_seeds(void)

@@ -120,6 +120,7 @@ static void check_model(const char *json)
 
 static void test_same_bits_qwen2(void) { check_model(tiny_qwen2); }
 static void test_same_bits_llama(void) { check_model(tiny_llama); }
+static void test_same_bits_chat(void) { check_model(tiny_chat); }
 
 /* The same for logits, and bf16 models. */
 static void test_same_bits_of_logits(void)
@@ -216,6 +217,7 @@ int main(void)
 {
     T_RUN(test_same_bits_qwen2);
     T_RUN(test_same_bits_llama);
+    T_RUN(test_same_bits_chat);
     T_RUN(test_same_bits_of_logits);
     T_RUN(test_counting);
     T_RUN(test_positions_end);

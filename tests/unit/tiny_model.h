@@ -22,6 +22,13 @@ static const char tiny_llama[] =
     "\"use_mean_pooling\": false}, \"text_config\": {\"model_type\": \"llama\", " TINY_TEXT ", \"attention_bias\": true,"
     "\"mlp_bias\": true, \"head_dim\": 8}}";
 static const char tiny_text[] = "{\"model_type\": \"qwen2\", \"tie_word_embeddings\": false, \"eos_token_id\": 1, " TINY_TEXT "}";
+static const char tiny_chat[] =               /* one tensor of q, k and v in tower and decoder; three query heads a key head */
+    "{\"model_type\": \"internvl_chat\", \"ps_version\": \"v2\", \"select_layer\": -1, \"template\": \"internvl2_5\","
+    "\"vision_config\": {\"model_type\": \"intern_vit_6b\", \"hidden_size\": 16, \"num_hidden_layers\": 2, \"num_attention_heads\": 2,"
+    "\"intermediate_size\": 24, \"image_size\": 8, \"patch_size\": 2}, \"force_image_size\": 8,"
+    "\"llm_config\": {\"model_type\": \"internlm2\", \"hidden_size\": 24, \"num_hidden_layers\": 2, \"num_attention_heads\": 6,"
+    "\"num_key_value_heads\": 2, \"intermediate_size\": 40, \"vocab_size\": 53, \"max_position_embeddings\": 512, \"bias\": true,"
+    "\"eos_token_id\": 2, \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}}}";
 
 static inline struct model *tiny_model(const char *json, struct ops *o, enum dtype t, int flags)
 {
