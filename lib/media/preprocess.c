@@ -34,15 +34,13 @@ void pre_grid(const struct pre_cfg *cfg, int w, int h, int *cols, int *rows)
         }
 }
 
-int pre_count(const struct pre_cfg *cfg, int w, int h)
+struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h)
 {
     int cols, rows;
     pre_grid(cfg, w, h, &cols, &rows);
     int n = cols * rows;
-    return n > 1 && cfg->thumbnail ? n + 1 : n;
+    return (struct tiles){ .n = n > 1 && cfg->thumbnail ? n + 1 : n, .h = cfg->h, .w = cfg->w };
 }
-
-size_t pre_values(const struct pre_cfg *cfg) { return (size_t)3 * (size_t)cfg->h * (size_t)cfg->w; }
 
 /* The value of each 8-bit level per channel, rounded as the processor followed rounds it: torchvision's folds the
  * scale into mean and std, Pillow's scales first. */
@@ -78,7 +76,7 @@ int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out)
     levels(cfg, level);
     pre_grid(cfg, im->w, im->h, &cols, &rows);
     if (image_resize(im, cols * cfg->w, rows * cfg->h, cfg->resample, cfg->like, &canvas)) return -1;
-    for (int i = 0; i < cols * rows; i++, out += pre_values(cfg))
+    for (int i = 0; i < cols * rows; i++, out += 3 * (size_t)cfg->h * (size_t)cfg->w)
         emit_tile(cfg, &canvas, i % cols * cfg->w, i / cols * cfg->h, level, out);
     image_free(&canvas);
     if (cols * rows == 1 || !cfg->thumbnail) return 0;

@@ -5,8 +5,9 @@
  *
  *     struct pre_cfg cfg;
  *     if (pre_load(&cfg, "model")) return -1;
- *     float *x = mem_try(pre_count(&cfg, im.w, im.h) * pre_values(&cfg) * sizeof *x, "tiles");
- *     if (!x || pre_run(&cfg, &im, x)) ...                 x: [ntile][3][cfg.h][cfg.w], tiles row by row, thumbnail last
+ *     struct tiles t = pre_tiles(&cfg, im.w, im.h);
+ *     float *x = mem_try(tiles_floats(&t) * sizeof *x, "tiles");
+ *     if (!x || pre_run(&cfg, &im, x)) ...                 x: [t.n][3][t.h][t.w], tiles row by row, thumbnail last
  */
 #ifndef MEDIA_PREPROCESS_H
 #define MEDIA_PREPROCESS_H
@@ -15,6 +16,10 @@
 #include "media/resize.h"
 
 enum { PRE_MAX_TILES = 1024, PRE_MAX_SIDE = 8192 };
+
+/* What an image becomes: n tiles of h x w pixels, floats [n][3][h][w]. */
+struct tiles { int n, h, w; };
+static inline size_t tiles_floats(const struct tiles *t) { return (size_t)t->n * 3 * (size_t)t->h * (size_t)t->w; }
 
 struct pre_cfg {
     int h, w;                              /* of a tile, in pixels */
@@ -29,8 +34,7 @@ struct pre_cfg {
 
 struct pre_cfg pre_default(void);                        /* InternVL: 448 x 448, 1 to 12 tiles, ImageNet mean and std */
 void pre_grid(const struct pre_cfg *cfg, int w, int h, int *cols, int *rows);
-int  pre_count(const struct pre_cfg *cfg, int w, int h); /* tiles an image of that size gives, thumbnail included */
-size_t pre_values(const struct pre_cfg *cfg);            /* floats in one tile: 3 * h * w */
+struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);      /* what an image of that size gives */
 MUST_USE int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out);
 
 /* Reads Hugging Face's preprocessor_config.json. `path`: that file, a processor_config.json that holds an

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/err.h"
+#include "media/preprocess.h"
 #include "ops/ops.h"
 
 /* Rotary positions: angle of position p, pair i of a head = p * inv_freq[i].
@@ -83,6 +84,7 @@ void cfg_copy(struct model_cfg *to, const struct model_cfg *from);         /* de
 MUST_USE int cfg_save(const struct model_cfg *c, const char *dir, enum dtype t);
 
 int  cfg_tokens_per_tile(const struct model_cfg *c);      /* 0 without vision */
+int  cfg_image_tokens(const struct model_cfg *c, const struct tiles *t);   /* tokens of an image of that shape */
 bool cfg_is_eos(const struct model_cfg *c, int id);
 
 #endif

@@ -7,30 +7,28 @@
 #include "model/kv_priv.h"
 
 /* ---- images ---- */
-static void plan_encode(struct model *m, struct space *s, int ntile)
+static void plan_encode(struct model *m, struct space *s, const struct model_image *image, int n, int rows)
 {
-    struct pass *p = &m->pass;
-    vision_plan(m, s, ntile, false, &p->vision);
-    projector_plan(m, s, ntile * cfg_tokens_per_tile(&m->cfg), false, &p->proj);
+    vision_plan(m, s, image, n, false, &m->pass.vision);
+    projector_plan(m, s, rows, false, &m->pass.proj);
 }
 
-int model_encode(struct model *m, int ntile, const float *pixels, struct mat *out)
+int model_encode(struct model *m, const struct model_image *image, int n, struct mat *out)
 {
     struct space measure = {0};
-    int C = m->cfg.text.blocks.hidden, rows = ntile * cfg_tokens_per_tile(&m->cfg);
-    if (!m->cfg.has_vision) return fail("images, but the model has no vision tower");
-    if (ntile < 1) return fail("%d tiles", ntile);
+    int C = m->cfg.text.blocks.hidden, rows = vision_features(m, image, n);
+    if (rows < 0) return -1;
+    if (!rows) return fail("no images to encode");
     m->pass.ntok = 0;
     arena_reset(&m->host);
-    plan_encode(m, &measure, ntile);
+    plan_encode(m, &measure, image, n, rows);
     m->space.used = measure.used;
     if (space_reserve(&m->space, m->o)) return -1;
-    plan_encode(m, &m->space, ntile);
+    plan_encode(m, &m->space, image, n, rows);
     void *p = m->o->alloc(m->o, (size_t)rows * (size_t)C * dtype_size(m->t), "image features");
     if (!p) return -1;
     *out = mat_of(p, m->t, rows, C);
-    vision_index(m, &m->pass.vision);
-    vision_forward(m, &m->pass.vision, ntile, pixels, m->pass.proj.in);
+    vision_forward(m, &m->pass.vision, image, n, m->pass.proj.in);
     projector_forward(m, &m->pass.proj, *out);
     if (!m->o->sync(m->o)) return 0;
     m->o->release(m->o, p);

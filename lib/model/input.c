@@ -7,7 +7,6 @@
 #include "base/hash.h"
 #include "media/preprocess.h"
 #include "media/source.h"
-#include "model/config.h"
 
 struct input_media { struct pre_cfg pre; struct media_source *source; };
 
@@ -45,8 +44,6 @@ static int check_vision(struct model_io *io, const struct model_cfg *c, const ch
     if (c->image_token_id >= 0 && id != c->image_token_id)
         return fail("%s: the image token is %d in config.json, and %d in tokenizer.json (%s)", dir, c->image_token_id, id,
                     io->chat->img_token ? io->chat->img_token : "none");
-    io->tile = c->vision.image;
-    io->tokens_per_tile = cfg_tokens_per_tile(c);
     return 0;
 }
 
@@ -73,9 +70,9 @@ struct model_io *model_io_load(const char *dir, const char *images)
     struct model_cfg c;
     if (cfg_load(dir, &c)) return NULL;
     struct model_io *io = mem_alloc(sizeof *io);
-    int bad = load_parts(io, &c, dir, images);
-    cfg_free(&c);
-    if (!bad) return io;
+    io->cfg = mem_alloc(sizeof *io->cfg);
+    *io->cfg = c;
+    if (!load_parts(io, io->cfg, dir, images)) return io;
     model_io_free(io);
     return NULL;
 }
@@ -85,6 +82,8 @@ void model_io_free(struct model_io *io)
     if (!io) return;
     if (io->media) media_close(io->media->source);
     free(io->media);
+    cfg_free(io->cfg);
+    free(io->cfg);
     tok_free(io->tok);
     free(io->stop);
     free(io);
@@ -113,15 +112,15 @@ static int load_image(const struct model_io *io, const val *images, int k, struc
 
 static int tile_images(const struct model_io *io, const struct image *im, struct input *in)
 {
-    size_t values = pre_values(&io->media->pre);
     if (!in->nimage) return 0;
-    in->pixels = mem_try((size_t)in->ntile * values * sizeof *in->pixels, "tiles");
+    in->pixels = mem_try(in->npx * sizeof *in->pixels, "tiles");
     if (!in->pixels) return -1;
     for (int k = 0; k < in->nimage; k++) {
         struct input_image *at = &in->image[k];
-        float *px = in->pixels + (size_t)at->tile * values;
+        float *px = in->pixels + at->px;
         if (pre_run(&io->media->pre, &im[k], px)) return -1;
-        for (int j = 0; j < 2; j++) at->digest[j] = hash64(px, (size_t)at->ntile * values * sizeof *px, (uint64_t)j);
+        for (int j = 0; j < 2; j++)
+            at->digest[j] = hash64(px, tiles_floats(&at->tiles) * sizeof *px, hash64(&at->tiles, sizeof at->tiles, (uint64_t)j));
     }
     return 0;
 }
@@ -137,12 +136,14 @@ static int build_images(const struct model_io *io, const val *images, struct inp
     struct image *im = mem_array((size_t)n, sizeof *im);
     in->image = mem_array((size_t)n, sizeof *in->image);
     int bad = 0;
+    int64_t places = 0;
     for (int k = 0; k < n && !bad; k++) {
         if ((bad = load_image(io, images, k, &im[k]))) { *why = "unreadable image"; break; }
-        int tiles = pre_count(&io->media->pre, im[k].w, im[k].h);
-        in->image[in->nimage++] = (struct input_image){ .tile = in->ntile, .ntile = tiles };
-        in->ntile += tiles;
-        if (in->ntile > io->max_positions / io->tokens_per_tile) bad = rejected(why, "prompt too long");
+        struct tiles t = pre_tiles(&io->media->pre, im[k].w, im[k].h);
+        int tokens = cfg_image_tokens(io->cfg, &t);
+        in->image[in->nimage++] = (struct input_image){ .n = tokens, .tiles = t, .px = in->npx };
+        in->npx += tiles_floats(&t);
+        if ((places += tokens) > io->max_positions) bad = rejected(why, "prompt too long");
     }
     if (!bad && (bad = tile_images(io, im, in))) *why = "unreadable image";
     for (int k = 0; k < n; k++) image_free(&im[k]);
@@ -163,7 +164,7 @@ static int build_prompt(const struct model_io *io, const struct record *r, struc
         if (!val_str(val_at(choices, i), &choice[i].p, &choice[i].n)) return rejected(why, "a choice is not text");
     int places[IMAGES_MAX];
     size_t pos[IMAGES_MAX];
-    for (int k = 0; k < in->nimage; k++) places[k] = in->image[k].ntile * io->tokens_per_tile;
+    for (int k = 0; k < in->nimage; k++) places[k] = in->image[k].n;
     p.choice = choice;
     p.nchoice = nchoice;
     p.image_tokens = places;
@@ -191,10 +192,10 @@ int input_build(const struct model_io *io, const struct record *r, struct input 
     return -1;
 }
 
-struct input input_behind(const struct input *in, const struct model_io *io, const uint32_t *id, int n)
+struct input input_behind(const struct input *in, const uint32_t *id, int n)
 {
     struct input out = *in;
-    size_t images = (size_t)in->nimage, px = (size_t)in->ntile * 3 * (size_t)io->tile * (size_t)io->tile;
+    size_t images = (size_t)in->nimage, px = in->npx;
     out.n = in->n + n;
     out.id = mem_array((size_t)out.n, sizeof *out.id);
     out.image = mem_array(images, sizeof *out.image);

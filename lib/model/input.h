@@ -11,6 +11,7 @@
 #ifndef MODEL_INPUT_H
 #define MODEL_INPUT_H
 
+#include "model/config.h"
 #include "record/record.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"
@@ -19,8 +20,7 @@ struct input_media;                            /* image processor and image stor
 struct model_io {
     struct tokenizer *tok;                     /* owned */
     const struct chat_template *chat;
-    int tile;                                  /* side of a tile in pixels; 0: the model takes no images */
-    int tokens_per_tile;
+    struct model_cfg *cfg;                     /* owned */
     int max_positions;                         /* tokens of prompt and response together */
     int *stop; int nstop;                      /* token ids that end a response: eos and end of turn, ascending */
     int end_of_turn;                           /* the token that closes a response in training: first token of asst_close */
@@ -32,20 +32,21 @@ struct model_io *model_io_load(const char *dir, const char *images);   /* NULL +
 void model_io_free(struct model_io *io);                               /* NULL is fine */
 
 struct input_image {
-    int pos;                                   /* index in id[] of the first of ntile * tokens_per_tile places, contiguous */
-    int tile, ntile;                           /* tiles [tile, tile + ntile) of pixels */
-    uint64_t digest[2];                        /* of the tiles' pixels */
+    int pos, n;                                /* places [pos, pos + n) of id[]: cfg_image_tokens */
+    struct tiles tiles;
+    size_t px;                                 /* index in pixels[] of its first float */
+    uint64_t digest[2];                        /* of the tiles' shape and pixels */
 };
 struct input {
     uint32_t *id; int n;                       /* the prompt up to and including asst_open */
     struct input_image *image; int nimage;
-    float *pixels; int ntile;                  /* host [ntile, 3, tile, tile]; NULL when ntile is 0 */
+    float *pixels; size_t npx;                 /* the images' tiles behind one another; NULL when there are none */
 };
 /* The prompt of the record's sample part (question, choices, images); a path or pair in it is not looked at. Thread-safe.
  * Returns -1 with *why set for a record that cannot be asked: "no question", "unreadable image", "prompt too long", ... */
 MUST_USE int input_build(const struct model_io *io, const struct record *r, struct input *in, const char **why);
 /* A copy with n more tokens behind it. */
-struct input input_behind(const struct input *in, const struct model_io *io, const uint32_t *id, int n);
+struct input input_behind(const struct input *in, const uint32_t *id, int n);
 void input_drop_pixels(struct input *in);      /* frees the pixels, keeps the rest */
 void input_free(struct input *in);             /* frees the contents and zeroes them */
 

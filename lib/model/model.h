@@ -40,12 +40,13 @@ struct ops *model_ops(struct model *m);
 const char *model_digest(const struct model *m);         /* of config and weights; "" while training changes them */
 
 /* ---- training passes ---- */
+struct model_image { struct tiles tiles; const float *px; };               /* host [n, 3, h, w] */
 struct model_batch {
     int ntok; const int *id, *pos;             /* [ntok]; id of an image place: anything, it is replaced */
     int nseq; const int *start;                /* [nseq + 1] rows of each sequence */
     const struct span *prefix;                 /* [nseq] or NULL: see ops.h, attn_args */
-    int ntile; const float *pixels;            /* distinct tiles, host [ntile, 3, h, w] */
-    int nimg; const int *img_row, *img_src;    /* token row img_row[i] takes image feature row img_src[i] (tile * tokens_per_tile + j) */
+    int nimage; const struct model_image *image;          /* distinct images; their features follow one another */
+    int nimg; const int *img_row, *img_src;    /* token row img_row[i] takes image feature row img_src[i] */
 };
 /* hidden: [ntok, C] behind the final norm, owned by the model until the next forward. With MODEL_TRAIN the activations
  * are kept for model_backward (recompute: only the blocks' inputs are kept, cfg'd by model_recompute). */
@@ -57,8 +58,8 @@ void model_recompute(struct model *m, bool on);
 struct mat model_head(struct model *m, float **grad);
 
 /* ---- decoding ---- */
-/* Features of tiles: host pixels [n, 3, h, w] -> device mat [n * tokens_per_tile, C], caller releases out->p. */
-MUST_USE int model_encode(struct model *m, int ntile, const float *pixels, struct mat *out);
+/* Features of n images behind one another, cfg_image_tokens rows each: device mat [rows, C], caller releases out->p. */
+MUST_USE int model_encode(struct model *m, const struct model_image *image, int n, struct mat *out);
 
 struct kv;                                     /* keys and values of a tree of token spans, in pages */
 struct kv *kv_new(struct model *m, int slots); /* capacity in tokens; NULL + fail() */

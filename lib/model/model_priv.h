@@ -61,19 +61,19 @@ void tower_forward(struct ops *o, const struct block_cfg *c, const struct block 
 void tower_backward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct tower_act *a, struct attend *at,
                     const struct block_grad *g, struct mat dx, bool recompute);
 
-/* The vision tower works on `chunk` tiles at a time; all of them at once when their activations are kept. */
+/* The vision tower works on some tiles at a time; on all of them at once when their activations are kept. */
 struct vision_pass {
-    int chunk;
     bool keep;
+    int ntile;                                 /* of the chunk at work, as the indices are: */
+    int *start, *rows, *shuffle;               /* host: the tower's rows of each tile; of each patch; of each row behind the shuffle */
     float *px, *stat;
     struct mat patches, emb, last, demb;       /* emb: patch embeddings; last: behind the final norm */
-    int *start, *rows, *shuffle;               /* host: of chunk tiles */
     struct tower_act act;
 };
 struct projector_pass { struct mat in, n, h, a, out, dn, dh, da, dout, din; float *stat; };
 
 struct pass {
-    int ntok, ntile;                           /* ntok 0: no pass to go back through */
+    int ntok, nimage, nfeature;                /* ntok 0: no pass to go back through */
     bool keep, into_vision, into_projector;    /* gradients flow there */
     struct vision_pass vision;
     struct projector_pass proj;
@@ -118,12 +118,13 @@ void model_digest_now(struct model *m);
 
 /* ---- rope.c, vision.c ---- */
 MUST_USE int rope_reserve(struct model *m, int npos);
-void vision_plan(struct model *m, struct space *s, int ntile, bool keep, struct vision_pass *p);
-void vision_plan_back(struct model *m, struct space *s, int ntile, struct vision_pass *p);
-void vision_index(struct model *m, struct vision_pass *p);
-/* Tiles to rows behind pixel shuffle: out [ntile * tokens_per_tile, shuffle^2 * C]. */
-void vision_forward(struct model *m, struct vision_pass *p, int ntile, const float *pixels, struct mat out);
-void vision_backward(struct model *m, struct vision_pass *p, const struct block_grad *g, int ntile, struct mat dx, struct mat dout);
+/* How many feature rows the images make; -1: the tower does not take them. */
+int  vision_features(const struct model *m, const struct model_image *v, int n);
+void vision_plan(struct model *m, struct space *s, const struct model_image *v, int n, bool keep, struct vision_pass *p);
+void vision_plan_back(struct model *m, struct space *s, struct vision_pass *p);
+/* Images to rows behind pixel shuffle: out [features, shuffle^2 * C]. */
+void vision_forward(struct model *m, struct vision_pass *p, const struct model_image *v, int n, struct mat out);
+void vision_backward(struct model *m, struct vision_pass *p, const struct block_grad *g, struct mat dx, struct mat dout);
 void projector_plan(struct model *m, struct space *s, int rows, bool keep, struct projector_pass *p);
 void projector_plan_back(struct model *m, struct space *s, int rows, struct projector_pass *p);
 void projector_forward(struct model *m, struct projector_pass *p, struct mat out);

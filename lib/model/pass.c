@@ -12,7 +12,7 @@ static bool part_trains(const struct model *m, enum part part)
     return false;
 }
 
-static int check_sequences(const struct model *m, const struct model_batch *b)
+static int check_sequences(const struct model_batch *b)
 {
     if (b->ntok < 1 || b->nseq < 1 || b->start[0] != 0 || b->start[b->nseq] != b->ntok) return fail("batch: sequences do not cover its %d tokens", b->ntok);
     for (int s = 0; s < b->nseq; s++) {
@@ -21,7 +21,6 @@ static int check_sequences(const struct model *m, const struct model_batch *b)
         struct span p = b->prefix[s];
         if (p.begin < 0 || p.end < p.begin || p.end > b->ntok) return fail("batch: prefix of sequence %d is not in the batch", s);
     }
-    if (b->ntile && !m->cfg.has_vision) return fail("batch: images, but the model has no vision tower");
     return 0;
 }
 
@@ -29,7 +28,6 @@ static int check_sequences(const struct model *m, const struct model_batch *b)
 static int token_index(struct model *m, const struct model_batch *b, int *maxpos)
 {
     struct pass *p = &m->pass;
-    int nfeature = b->ntile * cfg_tokens_per_tile(&m->cfg);
     p->id = arena_alloc(&m->host, (size_t)b->ntok * sizeof(int));
     p->feature = arena_alloc(&m->host, (size_t)b->ntok * sizeof(int));
     for (int t = 0; t < b->ntok; t++) {
@@ -40,7 +38,7 @@ static int token_index(struct model *m, const struct model_batch *b, int *maxpos
     }
     for (int i = 0; i < b->nimg; i++) {
         int row = b->img_row[i], src = b->img_src[i];
-        if (row < 0 || row >= b->ntok || src < 0 || src >= nfeature) return fail("batch: image place %d: row %d, feature %d", i, row, src);
+        if (row < 0 || row >= b->ntok || src < 0 || src >= p->nfeature) return fail("batch: image place %d: row %d, feature %d", i, row, src);
         p->id[row] = -1;
         p->feature[row] = src;
     }
@@ -54,10 +52,10 @@ static void plan_backward(struct model *m, struct space *s, const struct model_b
 {
     struct pass *p = &m->pass;
     const struct vision_cfg *v = &m->cfg.vision;
-    int C = m->cfg.text.blocks.hidden, tokens = b->ntile * cfg_tokens_per_tile(&m->cfg);
+    int C = m->cfg.text.blocks.hidden;
     p->dhidden = space_mat(s, m->t, b->ntok, C);
     p->dx = space_mat(s, m->t, b->ntok, C);
-    if (p->into_projector) projector_plan_back(m, s, tokens, &p->proj);
+    if (p->into_projector) projector_plan_back(m, s, p->nfeature, &p->proj);
     size_t mark = s->used;                     /* the decoder's scratch and the tower's are never used together */
     block_plan_grad(s, &m->cfg.text.blocks, m->t, b->ntok, &p->grad);
     if (!p->into_vision) return;
@@ -65,7 +63,7 @@ static void plan_backward(struct model *m, struct space *s, const struct model_b
     s->used = mark;
     int rows = p->vision.act.x[0].rows;
     p->dvision = space_mat(s, m->t, rows, v->blocks.hidden);
-    vision_plan_back(m, s, b->ntile, &p->vision);
+    vision_plan_back(m, s, &p->vision);
     block_plan_grad(s, &v->blocks, m->t, rows, &p->vgrad);
     s->used = mem_max(s->used, end);
 }
@@ -74,9 +72,9 @@ static void plan(struct model *m, struct space *s, const struct model_batch *b)
 {
     struct pass *p = &m->pass;
     const struct block_cfg *c = &m->cfg.text.blocks;
-    if (b->ntile) {
-        vision_plan(m, s, b->ntile, p->into_vision, &p->vision);
-        projector_plan(m, s, b->ntile * cfg_tokens_per_tile(&m->cfg), p->into_projector, &p->proj);
+    if (b->nimage) {
+        vision_plan(m, s, b->image, b->nimage, p->into_vision, &p->vision);
+        projector_plan(m, s, p->nfeature, p->into_projector, &p->proj);
     }
     tower_plan(s, c, m->t, b->ntok, p->keep, m->recompute, &p->act);
     p->hidden = space_mat(s, m->t, b->ntok, c->hidden);
@@ -93,17 +91,18 @@ static int prepare(struct model *m, const struct model_batch *b)
     int maxpos = 0;
     p->ntok = 0;
     arena_reset(&m->host);
-    if (check_sequences(m, b) || token_index(m, b, &maxpos) || rope_reserve(m, maxpos + 1)) return -1;
+    if ((p->nfeature = vision_features(m, b->image, b->nimage)) < 0) return fail_in("batch");
+    if (check_sequences(b) || token_index(m, b, &maxpos) || rope_reserve(m, maxpos + 1)) return -1;
     p->keep = m->flags & MODEL_TRAIN;
-    p->into_vision = b->ntile && part_trains(m, PART_VISION);
-    p->into_projector = b->ntile && (p->into_vision || part_trains(m, PART_PROJECTOR));
+    p->into_vision = b->nimage && part_trains(m, PART_VISION);
+    p->into_projector = b->nimage && (p->into_vision || part_trains(m, PART_PROJECTOR));
     plan(m, &measure, b);
     m->space.used = measure.used;
     if (space_reserve(&m->space, m->o)) return -1;
     plan(m, &m->space, b);
     p->head = block_heads(&m->host, &m->cfg.text.blocks, b->ntok);
     p->ntok = b->ntok;
-    p->ntile = b->ntile;
+    p->nimage = b->nimage;
     return 0;
 }
 
@@ -120,9 +119,8 @@ int model_forward(struct model *m, const struct model_batch *b, struct mat *hidd
     if (prepare(m, b)) return -1;
     struct mat x = p->act.x[0];
     o->gather(o, x, m->dec.embed->w, p->id);
-    if (b->ntile) {
-        vision_index(m, &p->vision);
-        vision_forward(m, &p->vision, b->ntile, b->pixels, p->proj.in);
+    if (b->nimage) {
+        vision_forward(m, &p->vision, b->image, b->nimage, p->proj.in);
         projector_forward(m, &p->proj, p->proj.out);
         o->gather(o, x, p->proj.out, p->feature);
     }
@@ -141,7 +139,7 @@ int model_backward(struct model *m, const struct model_batch *b, struct mat dhid
     struct pass *p = &m->pass;
     struct ops *o = m->o;
     const struct block_cfg *c = &m->cfg.text.blocks;
-    if (!p->keep || p->ntok != b->ntok || p->ntile != b->ntile) return fail("backward: no forward pass of this batch is kept");
+    if (!p->keep || p->ntok != b->ntok || p->nimage != b->nimage) return fail("backward: no forward pass of this batch is kept");
     m->digest[0] = 0;
     struct attend at = attend_batch(m, b);
     bool into_embed = part_trains(m, PART_EMBED);
@@ -158,6 +156,6 @@ int model_backward(struct model *m, const struct model_batch *b, struct mat dhid
         o->scatter_add(o, p->proj.dout, p->dx, p->feature);
         projector_backward(m, &p->proj);
     }
-    if (p->into_vision) vision_backward(m, &p->vision, &p->vgrad, b->ntile, p->dvision, p->proj.din);
+    if (p->into_vision) vision_backward(m, &p->vision, &p->vgrad, p->dvision, p->proj.din);
     return o->sync(o);
 }

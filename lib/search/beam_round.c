@@ -20,7 +20,7 @@ static int ask(struct search *s, struct branch *b, int n, uint64_t first_index)
     for (int i = 0; i <= b->p.nstep; i++) cut[i] = q->in.n + (i ? b->p.end[i - 1] : 0);
     (void)val_str(val_get(&q->r->root, "id"), &id, &len);
     struct gen_request r = {
-        .in = input_behind(&q->in, o->io, b->p.token, b->p.n), .cut = cut, .ncut = b->p.nstep, .key = rng_key(o->seed, id, len),
+        .in = input_behind(&q->in, b->p.token, b->p.n), .cut = cut, .ncut = b->p.nstep, .key = rng_key(o->seed, id, len),
         .first_index = first_index, .first_pos = (uint64_t)b->p.n, .npath = n, .max_tokens = q->limit - b->p.n, .how = o->how,
         .stop = { s->stop, s->nstop, o->stop, o->nstop, o->io->tok }, .user = b };
     int bad = engine_submit(o->engine, &r);

@@ -105,8 +105,6 @@ struct engine *engine_new(struct model *m, struct par *pool, const struct engine
     e->V = mc->text.vocab;
     e->C = mc->text.blocks.hidden;
     e->max_pos = mc->text.max_pos;
-    e->tile_tokens = cfg_tokens_per_tile(mc);
-    e->tile_floats = 3 * (size_t)mc->vision.image * (size_t)mc->vision.image;
     e->queue.last = &e->queue.first;
     e->open.last = &e->open.first;
     e->done.last = &e->done.first;
@@ -146,7 +144,7 @@ void engine_free(struct engine *e)
 /* ---- submitting ---- */
 
 /* Cuts the prompt into pieces: at the places asked for and behind each image, never inside one. */
-static void cut_prompt(const struct engine *e, struct job *j)
+static void cut_prompt(struct job *j)
 {
     const struct input *in = &j->r.in;
     j->want = mem_array((size_t)(in->nimage + j->r.ncut + 1), sizeof *j->want);
@@ -159,9 +157,8 @@ static void cut_prompt(const struct engine *e, struct job *j)
         if (k < in->nimage && in->image[k].pos < end) {
             const struct input_image *im = &in->image[k++];
             p->image = im->pos - begin;
-            p->nimage = im->ntile * e->tile_tokens;
-            p->ntile = im->ntile;
-            p->pixels = in->pixels + (size_t)im->tile * e->tile_floats;
+            p->nimage = im->n;
+            p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
             memcpy(p->digest, im->digest, sizeof p->digest);
             end = im->pos + p->nimage;
         }
@@ -177,7 +174,7 @@ static int check_request(const struct engine *e, struct job *j)
     if (in->n >= e->max_pos) return fail("a prompt of %d tokens leaves no room in the model's %d positions", in->n, e->max_pos);
     for (int i = 0; i < in->n; i++)
         if (in->id[i] >= (uint32_t)e->V) return fail("token %u is not in the model's vocabulary of %d", in->id[i], e->V);
-    cut_prompt(e, j);
+    cut_prompt(j);
     int need = 0;
     j->max_tokens = mem_min(j->r.max_tokens, e->max_pos - in->n);
     j->path_pages = prefix_pages(&e->tree, j->max_tokens - 1);         /* the last token is never fed back */
@@ -201,13 +198,13 @@ int engine_submit(struct engine *e, struct gen_request *r)
     j->number = e->njobs++;
     j->r.cut = NULL;
     jobs_add(r->npath ? &e->queue : &e->done, j);
-    if (r->npath) e->queued += j->r.in.ntile;
+    if (r->npath) e->queued += j->r.in.npx;
     return 0;
 }
 
 bool engine_wants(const struct engine *e)
 {
-    return e->queue.n < mem_max(4, e->batch / 4) && (double)e->queued * (double)e->tile_floats * sizeof(float) < PIXEL_BYTES;
+    return e->queue.n < mem_max(4, e->batch / 4) && e->queued * sizeof(float) < PIXEL_BYTES;
 }
 
 bool engine_take(struct engine *e, struct gen_done *out)

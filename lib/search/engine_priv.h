@@ -20,7 +20,7 @@ struct piece {
     int node;                                  /* of the KV tree; -1 until the first row, which waits for the parent's last */
     int image, nimage;                         /* rows [image, image + nimage) are the features of an image, none if 0 */
     uint64_t digest[2];                        /* of that image's pixels */
-    const float *pixels; int ntile;            /* borrowed from the request that made the piece; NULL once encoded */
+    struct model_image pixels;                 /* borrowed from the request that made the piece; px NULL once encoded */
     int feature;                               /* its first row in the engine's features; -1: not there (yet) */
     void *last;                                /* host copy of the last row's hidden state, when filled */
     uint64_t round;                            /* the last round that had rows of it */
@@ -74,11 +74,10 @@ struct engine {
     struct model *m;
     struct ops *o;
     struct par *pool;
-    int batch, prefill, V, C, max_pos, tile_tokens;
-    size_t tile_floats;
+    int batch, prefill, V, C, max_pos;
     struct prefix tree;
     struct jobs queue, open, done;             /* not started; with paths not started; all paths ended */
-    uint64_t njobs; int queued;                /* submitted so far; tiles in the queue */
+    uint64_t njobs; size_t queued;             /* submitted so far; floats of pixels in the queue */
     struct path *active; int nactive;          /* [batch], ordered by job, so that rows of one prompt are together */
     bool *over;                                /* [batch] the path in that row has ended */
     struct start *start;                       /* [nlogit] */

@@ -23,8 +23,7 @@ struct forest {
     struct model *m;
     struct ops *o;
     struct prefix tree;
-    int rows, V, max_pos, tile_tokens;
-    size_t tile_floats;
+    int rows, V, max_pos;
     struct places prompts, texts;              /* waiting for forest_run, in the order they were added */
     struct piece *want; int cap_want;
     uint64_t round;                            /* marks pieces that a list holds already */
@@ -38,8 +37,7 @@ struct forest *forest_new(struct model *m, const struct forest_cfg *c)
     const struct model_cfg *mc = model_config(m);
     struct forest *f = mem_alloc(sizeof *f);
     *f = (struct forest){ .m = m, .o = model_ops(m), .rows = c->rows > 0 ? c->rows : ROWS, .V = mc->text.vocab,
-                          .max_pos = mc->text.max_pos, .tile_tokens = cfg_tokens_per_tile(mc) };
-    f->tile_floats = 3 * (size_t)mc->vision.image * (size_t)mc->vision.image;
+                          .max_pos = mc->text.max_pos };
     f->node = mem_array((size_t)f->rows, sizeof *f->node);
     f->id = mem_array((size_t)f->rows, sizeof *f->id);
     f->feature = mem_array((size_t)f->rows, sizeof *f->feature);
@@ -97,9 +95,8 @@ static int cut(struct forest *f, const struct input *in, int n)
         if (k < in->nimage) {
             const struct input_image *im = &in->image[k++];
             p->image = im->pos - begin;
-            p->nimage = im->ntile * f->tile_tokens;
-            p->ntile = im->ntile;
-            p->pixels = in->pixels + (size_t)im->tile * f->tile_floats;
+            p->nimage = im->n;
+            p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
             memcpy(p->digest, im->digest, sizeof p->digest);
             p->n = p->image + p->nimage;
             assert(begin + p->n <= n);
@@ -144,7 +141,7 @@ struct place *forest_prompt(struct forest *f, const struct input *in, int n)
     for (int i = 0; i < npiece && room; i++) {
         if (i < found) {
             f->stats.shared_rows += (uint64_t)f->want[i].n;
-            f->stats.shared_tiles += (uint64_t)f->want[i].ntile;
+            f->stats.shared_tiles += (uint64_t)f->want[i].pixels.tiles.n;
         } else {
             f->want[i].parent = at;
             at = prefix_add(&f->tree, &f->want[i]);
@@ -249,21 +246,18 @@ static int next_pieces(struct forest *f, struct piece **v)
 /* Encodes the images of the first pieces, as many as fill a pass; returns how many pieces that are, or -1. */
 static int encode_some(struct forest *f, struct piece **v, int n, struct mat *features)
 {
-    int k = 0, tiles = 0;
-    while (k < n && (!tiles || !v[k]->ntile || (tiles + v[k]->ntile) * f->tile_tokens <= f->rows)) tiles += v[k++]->ntile;
-    if (!tiles) return k;
-    float *px = mem_try((size_t)tiles * f->tile_floats * sizeof *px, "tiles"), *to = px;
-    if (!px) return -1;
-    for (int i = 0; i < k; i++) {
-        size_t floats = (size_t)v[i]->ntile * f->tile_floats;
-        v[i]->feature = (int)((size_t)(to - px) / f->tile_floats) * f->tile_tokens;
-        if (floats) memcpy(to, v[i]->pixels, floats * sizeof *to);
-        v[i]->pixels = NULL;
-        to += floats;
+    struct model_image *image = mem_array((size_t)n, sizeof *image);
+    int k = 0, images = 0, bad = 0;
+    for (int rows = 0; k < n && (!rows || rows + v[k]->nimage <= f->rows); k++) {
+        if (!v[k]->nimage) continue;
+        v[k]->feature = rows;
+        rows += v[k]->nimage;
+        f->stats.tiles += (uint64_t)v[k]->pixels.tiles.n;
+        image[images++] = v[k]->pixels;
+        v[k]->pixels.px = NULL;
     }
-    int bad = model_encode(f->m, tiles, px, features);
-    free(px);
-    f->stats.tiles += (uint64_t)tiles;
+    if (images) bad = model_encode(f->m, image, images, features);
+    free(image);
     return bad ? -1 : k;
 }
 

@@ -256,22 +256,6 @@ static void read_some(struct stream *s)
 
 /* ---- continuations ---- */
 
-/* The question's prompt and the beginning behind it. */
-static struct input input_with(const struct input *q, const struct prefix_job *p, const struct model_io *io)
-{
-    struct input in = *q;
-    size_t px = (size_t)q->ntile * 3 * (size_t)io->tile * (size_t)io->tile;
-    in.n = q->n + p->n;
-    in.id = mem_array((size_t)in.n, sizeof *in.id);
-    memcpy(in.id, q->id, (size_t)q->n * sizeof *in.id);
-    memcpy(in.id + q->n, p->token, (size_t)p->n * sizeof *in.id);
-    in.image = mem_array((size_t)q->nimage, sizeof *in.image);
-    if (q->nimage) memcpy(in.image, q->image, (size_t)q->nimage * sizeof *in.image);
-    in.pixels = px ? mem_array(px, sizeof *in.pixels) : NULL;
-    if (px) memcpy(in.pixels, q->pixels, px * sizeof *in.pixels);
-    return in;
-}
-
 static struct rng_key key_of(uint64_t seed, const struct prefix_job *p)
 {
     struct buf b = { 0 };
@@ -287,7 +271,7 @@ static void submit(struct stream *s, struct prefix_job *p)
 {
     const struct rollout *o = s->s;
     struct gen_request r = {
-        .in = input_with(&p->q->in, p, o->io), .cut = p->cut, .ncut = p->ncut, .key = key_of(o->seed, p), .first_pos = (uint64_t)p->n,
+        .in = input_behind(&p->q->in, p->token, p->n), .cut = p->cut, .ncut = p->ncut, .key = key_of(o->seed, p), .first_pos = (uint64_t)p->n,
         .npath = o->n, .max_tokens = o->max_tokens, .how = o->how, .stop = { .id = s->stop, .nid = s->nstop }, .user = p };
     if (engine_submit(o->engine, &r)) p->ended = true;         /* too long: of 0 */
 }

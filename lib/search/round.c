@@ -37,7 +37,7 @@ static bool open_job(struct engine *e, struct job *j)
     if (held) prefix_drop(t, held);
     for (int i = 0; i < found; i++) {
         e->stats.shared_rows += (uint64_t)j->piece[i]->n;
-        e->stats.shared_tiles += (uint64_t)j->piece[i]->ntile;
+        e->stats.shared_tiles += (uint64_t)j->piece[i]->pixels.tiles.n;
     }
     j->promised = 1;
     return true;
@@ -61,7 +61,7 @@ static void open_jobs(struct engine *e)
     while (e->queue.first && ahead > 0 && unfilled(e) < 2 * e->prefill && open_job(e, e->queue.first)) {
         struct job *j = jobs_pop(&e->queue);
         jobs_add(&e->open, j);
-        e->queued -= j->r.in.ntile;
+        e->queued -= j->r.in.npx;
         ahead -= j->r.npath;
     }
 }
@@ -69,18 +69,19 @@ static void open_jobs(struct engine *e)
 /* ---- images ---- */
 
 /* The image pieces that come next, in order: at least one if there is any, then while they fit into one pass. */
-static int next_images(struct engine *e, struct piece **group, int max, int *ntile)
+static int next_images(struct engine *e, struct model_image *group, int max)
 {
-    int n = 0, most = e->prefill / mem_max(1, e->tile_tokens);
-    *ntile = 0;
+    int n = 0, rows = 0;
     for (struct job *j = e->open.first; j; j = j->next)
         for (int i = 0; i < j->nwant; i++) {
             struct piece *p = j->piece[i];
-            if (!p->pixels || p->feature >= 0) continue;
-            if (n == max || (n && *ntile + p->ntile > most)) return n;
-            p->feature = *ntile * e->tile_tokens;
-            *ntile += p->ntile;
-            group[n++] = p;
+            if (!p->pixels.px || p->feature >= 0) continue;
+            if (n == max || (n && rows + p->nimage > e->prefill)) return n;
+            p->feature = rows;
+            rows += p->nimage;
+            e->stats.tiles += (uint64_t)p->pixels.tiles.n;
+            group[n++] = p->pixels;
+            p->pixels.px = NULL;
         }
     return n;
 }
@@ -88,22 +89,13 @@ static int next_images(struct engine *e, struct piece **group, int max, int *nti
 /* Encodes the next images in one pass, once all rows of the last ones are in the cache. */
 static int encode_images(struct engine *e)
 {
-    struct piece *group[GROUP];
-    int ntile, n = e->encoded ? 0 : next_images(e, group, countof(group), &ntile);
+    struct model_image group[GROUP];
+    int n = e->encoded ? 0 : next_images(e, group, countof(group));
     if (!n) return 0;
-    float *px = mem_try((size_t)ntile * e->tile_floats * sizeof *px, "tiles");
-    if (!px) return -1;
-    for (int i = 0, at = 0; i < n; at += group[i++]->ntile) {
-        memcpy(px + (size_t)at * e->tile_floats, group[i]->pixels, (size_t)group[i]->ntile * e->tile_floats * sizeof *px);
-        group[i]->pixels = NULL;
-    }
     if (e->features.p) e->o->release(e->o, e->features.p);
     e->features = (struct mat){ 0 };
-    int bad = model_encode(e->m, ntile, px, &e->features);
-    free(px);
     e->encoded = n;
-    e->stats.tiles += (uint64_t)ntile;
-    return bad;
+    return model_encode(e->m, group, n, &e->features);
 }
 
 /* ---- a round ---- */

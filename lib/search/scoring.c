@@ -122,7 +122,6 @@ static void prepare_item(void *arg, int k, int worker)
 /* As many records as go together. */
 static void read_window(struct window *w)
 {
-    size_t tile = 3 * sizeof(float) * (size_t)w->s->io->tile * (size_t)w->s->io->tile;
     w->n = w->fresh = 0;
     w->pixels = 0;
     while (w->n < w->s->batch && !w->over && w->pixels < PIXEL_BYTES) {
@@ -130,7 +129,7 @@ static void read_window(struct window *w)
         par_for(w->s->pool, w->n - w->fresh, prepare_sample, w);
         par_for(w->s->pool, w->n - w->fresh, prepare_item, w);
         for (; w->fresh < w->n; w->fresh++)
-            if (w->item[w->fresh].lead) w->pixels += (size_t)w->item[w->fresh].x.prompt->ntile * tile;
+            if (w->item[w->fresh].lead) w->pixels += w->item[w->fresh].x.prompt->npx * sizeof(float);
     }
 }
 

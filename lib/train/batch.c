@@ -29,6 +29,13 @@ static void need_seqs(struct batch *b, size_t seqs)        /* of examples; as ma
     b->prefix = mem_grow(b->prefix, 2 * n, sizeof *b->prefix);
 }
 
+static void need_images(struct batch *b, size_t images)
+{
+    if (images <= b->image_cap) return;
+    b->image_cap = images + images / 2;
+    b->image = mem_grow(b->image, b->image_cap, sizeof *b->image);
+}
+
 static int need_pixels(struct batch *b, size_t floats)
 {
     if (floats <= b->px_cap) return 0;
@@ -41,29 +48,29 @@ static int need_pixels(struct batch *b, size_t floats)
 
 void batch_free(struct batch *b)
 {
-    void *p[] = { b->seq, b->target, b->lp, b->dlp, b->id, b->pos, b->start, b->img_row, b->img_src, b->set, b->prefix, b->pixels };
+    void *p[] = { b->seq, b->target, b->lp, b->dlp, b->id, b->pos, b->start, b->img_row, b->img_src, b->set, b->prefix, b->image,
+                  b->pixels };
     for (int i = 0; i < countof(p); i++) free(p[i]);
     *b = (struct batch){ 0 };
 }
 
 /* ---- images ---- */
 
-static float *shifted(float *to, const float *from, int side, int dx, int dy)
+static void shifted(float *to, const float *from, const struct tiles *t, int dx, int dy)
 {
-    for (int y = 0; y < side; y++) {
-        const float *row = from + (size_t)mem_min(mem_max(y - dy, 0), side - 1) * (size_t)side;
-        for (int x = 0; x < side; x++) *to++ = row[mem_min(mem_max(x - dx, 0), side - 1)];
+    for (int y = 0; y < t->h; y++) {
+        const float *row = from + (size_t)mem_min(mem_max(y - dy, 0), t->h - 1) * (size_t)t->w;
+        for (int x = 0; x < t->w; x++) *to++ = row[mem_min(mem_max(x - dx, 0), t->w - 1)];
     }
-    return to;
 }
 
-static int move_tiles(float *px, int planes, int side, int dx, int dy)
+static int move_tiles(float *px, const struct tiles *t, int dx, int dy)
 {
-    size_t n = (size_t)side * (size_t)side;
+    size_t n = (size_t)t->h * (size_t)t->w;
     float *tmp = mem_try(n * sizeof *tmp, "image");
     if (!tmp) return -1;
-    for (int i = 0; i < planes; i++, px += n) {
-        shifted(tmp, px, side, dx, dy);
+    for (int i = 0; i < 3 * t->n; i++, px += n) {
+        shifted(tmp, px, t, dx, dy);
         memcpy(px, tmp, n * sizeof *px);
     }
     free(tmp);
@@ -74,32 +81,38 @@ static int load_set(float *px, const struct batch_cfg *c, int set, uint64_t when
 {
     if (dataset_pixels(c->ds, c->io, set, px)) return -1;
     if (!c->jitter) return 0;
-    struct rng_key key = rng_key(c->seed, dataset_set_digest(c->ds, set), 2 * sizeof(uint64_t));
+    const struct image_set *s = dataset_set(c->ds, set);
+    struct rng_key key = rng_key(c->seed, s->digest, sizeof s->digest);
     uint32_t n = 2 * (uint32_t)c->jitter + 1;
     int dx = (int)rng_below(key, when, 0, n) - c->jitter, dy = (int)rng_below(key, when, 1, n) - c->jitter;
-    return move_tiles(px, 3 * dataset_set_tiles(c->ds, set), c->io->tile, dx, dy);
+    for (int k = 0; k < s->nimage; px += tiles_floats(&s->tiles[k++]))
+        if (move_tiles(px, &s->tiles[k], dx, dy)) return -1;
+    return 0;
 }
 
-/* Index of the first tile of a set among the batch's tiles; the set is appended when it is new. */
-static int tile_of(struct batch *b, const struct batch_cfg *c, int set)
+/* The first feature row of a set among the batch's; the set is appended when it is new. */
+static int feature_of(struct batch *b, const struct batch_cfg *c, int set)
 {
-    int tile = 0;
-    for (int i = 0; i < b->nset; tile += dataset_set_tiles(c->ds, b->set[i++]))
-        if (b->set[i] == set) return tile;
+    int feature = 0;
+    for (int i = 0; i < b->nset; feature += dataset_set(c->ds, b->set[i++])->nfeature)
+        if (b->set[i] == set) return feature;
+    const struct image_set *s = dataset_set(c->ds, set);
     b->set[b->nset++] = set;
-    b->in.ntile = tile + dataset_set_tiles(c->ds, set);
-    return tile;
+    need_images(b, (size_t)b->in.nimage + (size_t)s->nimage);
+    for (int k = 0; k < s->nimage; k++) b->image[b->in.nimage++] = (struct model_image){ .tiles = s->tiles[k] };
+    return feature;
 }
 
 static int load_pixels(struct batch *b, const struct batch_cfg *c, uint64_t when)
 {
-    size_t tile = 3 * (size_t)c->io->tile * (size_t)c->io->tile;
-    if (need_pixels(b, (size_t)b->in.ntile * tile)) return -1;
-    b->in.pixels = b->in.ntile ? b->pixels : NULL;
+    size_t total = 0;
+    for (int i = 0; i < b->in.nimage; i++) total += tiles_floats(&b->image[i].tiles);
+    if (need_pixels(b, total)) return -1;
     float *px = b->pixels;
-    for (int i = 0; i < b->nset; i++) {
+    for (int i = 0, k = 0; i < b->nset; i++) {
+        const struct image_set *s = dataset_set(c->ds, b->set[i]);
         if (load_set(px, c, b->set[i], when)) return -1;
-        px += (size_t)dataset_set_tiles(c->ds, b->set[i]) * tile;
+        for (int end = k + s->nimage; k < end; px += tiles_floats(&b->image[k++].tiles)) b->image[k].px = px;
     }
     return 0;
 }
@@ -129,13 +142,13 @@ static void put_tokens(struct batch *b, const struct train_seq *s, int from, int
 static void put_images(struct batch *b, const struct batch_cfg *c, const struct example *x, int from, int to, int row)
 {
     if (x->set < 0) return;
-    int per = c->io->tokens_per_tile, base = tile_of(b, c, x->set);
+    int base = feature_of(b, c, x->set);
     for (int k = 0; k < x->nplace; k++) {
         const struct train_place *p = &x->place[k];
-        int lo = mem_max(p->pos, from), hi = mem_min(p->pos + p->ntile * per, to);
+        int lo = mem_max(p->pos, from), hi = mem_min(p->pos + p->n, to);
         for (int j = lo; j < hi; j++) {
             b->img_row[b->in.nimg] = row + j - from;
-            b->img_src[b->in.nimg++] = (base + p->tile) * per + j - p->pos;
+            b->img_src[b->in.nimg++] = base + p->feature + j - p->pos;
         }
     }
 }
@@ -195,6 +208,7 @@ void batch_layout(struct batch *b, const struct batch_cfg *c, const int *which, 
     b->in.pos = b->pos;
     b->in.start = b->start;
     b->in.prefix = b->prefix;
+    b->in.image = b->image;
     b->in.img_row = b->img_row;
     b->in.img_src = b->img_src;
 }

@@ -20,8 +20,9 @@ struct batch {
     /* storage, kept from batch to batch */
     int *id, *pos, *start, *img_row, *img_src, *set;
     struct span *prefix;
+    struct model_image *image;
     float *pixels;
-    size_t row_cap, seq_cap, px_cap; int nset;
+    size_t row_cap, seq_cap, image_cap, px_cap; int nset;
 };
 void batch_free(struct batch *b);
 

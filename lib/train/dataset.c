@@ -41,6 +41,7 @@ void dataset_free(struct dataset *ds)
     for (int i = 0; i < ds->n; i++) example_free(&ds->ex[i]);
     if (ds->hash) hash_end(ds->hash, ds->digest);
     close(ds->fd);
+    for (int i = 0; i < ds->nset; i++) free(ds->set[i].is.tiles);
     free(ds->ex);
     free(ds->set);
     free(ds->bucket);
@@ -79,7 +80,8 @@ static int spill(struct dataset *ds, const struct buf *b)
     return 0;
 }
 
-static int find_set(struct dataset *ds, const struct image_set *is)
+/* The set's index; a new one takes the contents but for `packed`, which goes into the spill. */
+static int find_set(struct dataset *ds, struct image_set *is)
 {
     if (2 * (ds->nset + 1) > ds->nbucket) grow_buckets(ds);
     int *b = find_bucket(ds, is->digest);
@@ -90,15 +92,15 @@ static int find_set(struct dataset *ds, const struct image_set *is)
         ds->set = mem_grow(ds->set, (size_t)ds->set_cap, sizeof *ds->set);
     }
     struct set *s = &ds->set[ds->nset];
-    *s = (struct set){ .is = { .digest = { is->digest[0], is->digest[1] }, .ntile = is->ntile },
-                       .at = ds->end, .size = is->packed.len };
+    *s = (struct set){ .is = *is, .at = ds->end, .size = is->packed.len };
+    s->is.packed = (struct buf){ 0 };
+    is->tiles = NULL;
     ds->end += (off_t)is->packed.len;
     return *b = ds->nset++;
 }
 
 int dataset_sets(const struct dataset *ds) { return ds->nset; }
-const uint64_t *dataset_set_digest(const struct dataset *ds, int set) { return ds->set[set].is.digest; }
-int dataset_set_tiles(const struct dataset *ds, int set) { return ds->set[set].is.ntile; }
+const struct image_set *dataset_set(const struct dataset *ds, int set) { return &ds->set[set].is; }
 
 int dataset_pixels(const struct dataset *ds, const struct model_io *io, int set, float *px)
 {

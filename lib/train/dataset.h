@@ -17,9 +17,8 @@ MUST_USE int dataset_add(struct dataset *ds, struct draft *d);
 int  dataset_count(const struct dataset *ds);
 const struct example *dataset_at(const struct dataset *ds, int i);      /* borrowed until dataset_free; moves on dataset_add */
 int  dataset_sets(const struct dataset *ds);                            /* distinct image sets */
-const uint64_t *dataset_set_digest(const struct dataset *ds, int set);  /* [2] */
-int  dataset_set_tiles(const struct dataset *ds, int set);
-/* px: [tiles, 3, side, side]. Thread-safe. */
+const struct image_set *dataset_set(const struct dataset *ds, int set); /* its `packed` is empty; borrowed like an example */
+/* px: [npx]. Thread-safe. */
 MUST_USE int dataset_pixels(const struct dataset *ds, const struct model_io *io, int set, float *px);
 long dataset_tokens(const struct dataset *ds);
 int  dataset_longest(const struct dataset *ds);

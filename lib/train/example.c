@@ -8,8 +8,7 @@ static void set_digest(const struct input *in, uint64_t digest[2])
 {
     digest[0] = digest[1] = 0;
     for (int k = 0; k < in->nimage; k++) {
-        uint64_t part[5] = { digest[0], digest[1], in->image[k].digest[0], in->image[k].digest[1],
-                             (uint64_t)in->image[k].ntile };
+        uint64_t part[4] = { digest[0], digest[1], in->image[k].digest[0], in->image[k].digest[1] };
         digest[0] = hash64(part, sizeof part, 0);
         digest[1] = hash64(part, sizeof part, 1);
     }
@@ -33,12 +32,17 @@ int draft_begin(struct draft *d, const struct model_io *io, const struct record 
     struct input *in = &d->in;
     if (!in->nimage) return 0;
     set_digest(in, d->set.digest);
-    d->set.ntile = in->ntile;
+    d->set.npx = in->npx;
+    d->set.nimage = in->nimage;
+    d->set.tiles = mem_array((size_t)in->nimage, sizeof *d->set.tiles);
     if (pack_images(r, &d->set.packed)) return *why = "images too large", -1;
     d->ex.nplace = in->nimage;
     d->ex.place = mem_array((size_t)in->nimage, sizeof *d->ex.place);
-    for (int k = 0; k < in->nimage; k++)
-        d->ex.place[k] = (struct train_place){ in->image[k].pos, in->image[k].tile, in->image[k].ntile };
+    for (int k = 0; k < in->nimage; k++) {
+        d->set.tiles[k] = in->image[k].tiles;
+        d->ex.place[k] = (struct train_place){ in->image[k].pos, in->image[k].n, d->set.nfeature };
+        d->set.nfeature += in->image[k].n;
+    }
     input_drop_pixels(in);
     return 0;
 }
@@ -81,6 +85,7 @@ void example_free(struct example *x)
 void draft_free(struct draft *d)
 {
     example_free(&d->ex);
+    free(d->set.tiles);
     buf_free(&d->set.packed);
     input_free(&d->in);
 }
@@ -94,10 +99,10 @@ int image_set_pixels(const struct image_set *s, const void *packed, size_t n, co
     if (!bad) {
         uint64_t digest[2];
         set_digest(&in, digest);
-        if (in.ntile != s->ntile || digest[0] != s->digest[0] || digest[1] != s->digest[1])
+        if (in.npx != s->npx || digest[0] != s->digest[0] || digest[1] != s->digest[1])
             bad = fail("the image is not the one that was read before");
         else
-            memcpy(px, in.pixels, (size_t)in.ntile * 3 * (size_t)io->tile * (size_t)io->tile * sizeof *px);
+            memcpy(px, in.pixels, in.npx * sizeof *px);
     }
     input_free(&in);
     rec_free(r);

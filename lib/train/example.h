@@ -14,7 +14,7 @@
 enum { EXAMPLE_SEQS = 2 };
 
 struct train_seq { uint32_t *id; int n, prompt; };           /* the response is [prompt, n), end token included */
-struct train_place { int pos, tile, ntile; };                /* tokens [pos, pos + ntile * tokens_per_tile) show these tiles of the set */
+struct train_place { int pos, n, feature; };                 /* tokens [pos, pos + n) show the set's feature rows from this one on */
 
 struct example {
     uint64_t number;                           /* of the record, for messages */
@@ -26,7 +26,12 @@ struct example {
 
 /* The images of one record, in order. Records with equal images share one set. Pixels are not kept: `packed` is a
  * record with these images alone, from which model/input.h makes the same tiles again. */
-struct image_set { uint64_t digest[2]; int ntile; struct buf packed; };
+struct image_set {
+    uint64_t digest[2];
+    struct tiles *tiles; int nimage;           /* of each image; owned */
+    int nfeature; size_t npx;                  /* of all: feature rows, floats of pixels */
+    struct buf packed;
+};
 
 struct draft { struct example ex; struct image_set set; struct input in; };
 
@@ -39,7 +44,7 @@ int  draft_longest(const struct draft *d);                   /* tokens of the lo
 void draft_free(struct draft *d);
 void example_free(struct example *x);
 
-/* The tiles of a set, made again from `packed` into px [ntile, 3, side, side]. Fails when they are not the same as
+/* The pixels of a set, made again from `packed` into px [npx]. Fails when they are not the same as
  * before (the image changed on disk meanwhile). Thread-safe. */
 MUST_USE int image_set_pixels(const struct image_set *s, const void *packed, size_t n, const struct model_io *io, float *px);
 

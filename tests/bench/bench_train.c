@@ -50,8 +50,10 @@ static void fill(struct job *j, const struct model_cfg *c)
     for (int i = 0; i <= SEQS; i++) start[i] = i * LEN;
     for (int i = 0; i < TILES * per; i++) { row[i] = i / per * 2 * LEN + i % per; src[i] = i; }
     for (size_t i = 0; i < px; i++) pixels[i] = (float)rng_next(&r);
+    static struct model_image image;
+    image = (struct model_image){ { TILES, c->vision.image, c->vision.image }, pixels };
     j->in = (struct model_batch){ .ntok = TOKENS, .id = id, .pos = pos, .nseq = SEQS, .start = start,
-                                  .ntile = TILES, .pixels = pixels, .nimg = TILES * per, .img_row = row, .img_src = src };
+                                  .nimage = 1, .image = &image, .nimg = TILES * per, .img_row = row, .img_src = src };
 }
 
 /* Floating-point operations of a step by the rule above. */

@@ -67,6 +67,7 @@ struct packed {
     int n, nseq, nimg, ntile;
     int id[4 * TOK_MAX], pos[4 * TOK_MAX], start[NPROMPT + 1], row[4 * TOK_MAX], src[4 * TOK_MAX];
     float *pixels;
+    struct model_image image;                  /* all tiles */
 };
 
 static void pack(struct packed *p, const struct model_cfg *c, const struct safetensors *g, const char *prompt)
@@ -80,6 +81,7 @@ static void pack(struct packed *p, const struct model_cfg *c, const struct safet
     p->pixels = mem_grow(p->pixels, (size_t)(p->ntile + add) * (size_t)px + 1, sizeof(float));
     memcpy(p->pixels + (size_t)p->ntile * (size_t)px, pixels + (size_t)tiles[0] * (size_t)px, (size_t)add * (size_t)px * sizeof(float));
     p->ntile += add;
+    p->image = (struct model_image){ { p->ntile, c->vision.image, c->vision.image }, p->pixels };
     for (int i = 0; i < n; i++) {
         p->id[p->n] = id[i];
         p->pos[p->n] = i;
@@ -97,8 +99,8 @@ static void pack(struct packed *p, const struct model_cfg *c, const struct safet
 
 static struct model_batch batch_of(const struct packed *p)
 {
-    return (struct model_batch){ .ntok = p->n, .id = p->id, .pos = p->pos, .nseq = p->nseq, .start = p->start, .ntile = p->ntile,
-                                 .pixels = p->pixels, .nimg = p->nimg, .img_row = p->row, .img_src = p->src };
+    return (struct model_batch){ .ntok = p->n, .id = p->id, .pos = p->pos, .nseq = p->nseq, .start = p->start, .nimage = p->ntile > 0,
+                                 .image = &p->image, .nimg = p->nimg, .img_row = p->row, .img_src = p->src };
 }
 
 static float *logits_of(struct model *m, struct mat hidden)
@@ -169,7 +171,7 @@ static void check_cached(struct model *m, const struct safetensors *g, const cha
         feature[i] = -1;
     }
     for (int i = 0; i < p.nimg; i++) feature[p.row[i]] = p.src[i];
-    if (p.ntile) T_OK(model_encode(m, p.ntile, p.pixels, &features));
+    if (p.ntile) T_OK(model_encode(m, &p.image, 1, &features));
     struct model_rows r = { p.n, node, p.id, feature, features };
     T_OK(model_extend(m, kv, &r, &hidden));
     check("prefill", prompt, logits_of(m, hidden), get_f32(g, prefix, "prefill"), (size_t)p.n * (size_t)V, tol);

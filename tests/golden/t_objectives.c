@@ -108,13 +108,16 @@ static void add_seq(struct draft *d, const int *prompt, int n, const char *key, 
 /* Images are runs of the image token. */
 static void add_places(struct draft *d, const int *id, int n, const struct model_cfg *c)
 {
-    int per = cfg_tokens_per_tile(c);
+    int per = cfg_tokens_per_tile(c), side = c->vision.image;
+    struct image_set *set = &d->set;
     d->ex.place = mem_array((size_t)n, sizeof *d->ex.place);
+    set->tiles = mem_array((size_t)n, sizeof *set->tiles);
     for (int i = 0; i < n;) {
         int run = 0;
         while (i + run < n && id[i + run] == c->image_token_id) run++;
-        if (run) d->ex.place[d->ex.nplace++] = (struct train_place){ i, d->set.ntile, run / per };
-        d->set.ntile += run / per;
+        if (run) d->ex.place[d->ex.nplace++] = (struct train_place){ i, run, set->nfeature };
+        if (run) set->tiles[set->nimage++] = (struct tiles){ run / per, side, side };
+        set->nfeature += run;
         i += run ? run : 1;
     }
 }
@@ -167,19 +170,17 @@ static void compare_gradients(struct model *m, const char *name)
 
 static void compare(struct model *m, struct dataset *ds, const struct objective *obj, const char *name, bool share)
 {
-    const struct model_cfg *c = model_config(m);
-    struct model_io io = { .tile = c->vision.image, .tokens_per_tile = cfg_tokens_per_tile(c) };
-    struct batch_cfg bc = { .ds = ds, .io = &io, .share = share };
+    struct batch_cfg bc = { .ds = ds, .share = share };
     struct batch b = { 0 };
     struct train_sum sum = { 0 };
     struct train_pass pass = { .m = m, .b = &b };
     const struct st_tensor *t = find(&checkpoint, "pixels", "");
-    float *pixels = mem_array(t->n, sizeof *pixels);
+    float *pixels = mem_array(t->n, sizeof *pixels), *px = pixels;
     int which[countof(prompts)];
     st_get_f32(t, 0, t->n, pixels);
     for (int i = 0; i < countof(prompts); i++) pass.total += obj->weight(obj, dataset_at(ds, which[i] = i));
     batch_layout(&b, &bc, which, countof(prompts));
-    b.in.pixels = pixels;
+    for (int i = 0; i < b.in.nimage; px += tiles_floats(&b.image[i++].tiles)) b.image[i].px = px;
     param_zero_grads(model_params(m), dev);
     T_OK(model_forward(m, &b.in, &pass.hidden));
     pass.dhidden = model_dhidden(m);

@@ -119,11 +119,11 @@ static void test_tiles(void)
                        &w, &h, &want_tiles, &want) == 10; n++) {
         c.like = like_named(like);
         struct image im = pattern(w, h);
-        int tiles = pre_count(&c, w, h);
-        float *x = mem_alloc((size_t)tiles * pre_values(&c) * sizeof *x);
-        T_INT(tiles, want_tiles);
+        struct tiles t = pre_tiles(&c, w, h);
+        float *x = mem_alloc(tiles_floats(&t) * sizeof *x);
+        T_INT(t.n, want_tiles);
         T_OK(pre_run(&c, &im, x));
-        bool same = level_hash(&c, x, tiles) == want;
+        bool same = level_hash(&c, x, t.n) == want;
         if (!same) printf("# %s %dx%d in tiles of %dx%d, %d to %d, differs\n", like, w, h, c.w, c.h, c.min_tiles, c.max_tiles);
         T_CHECK(same);
         free(x);
@@ -141,7 +141,7 @@ static void test_values(void)
     struct buf want = {0};
     float x[3 * 3 * 12 * 16];
     read_golden("tile.f32", &want);
-    T_INT(pre_count(&c, im.w, im.h), 3);
+    T_INT(pre_tiles(&c, im.w, im.h).n, 3);
     T_INT(want.len, sizeof x);
     T_OK(pre_run(&c, &im, x));
     float worst = 0;

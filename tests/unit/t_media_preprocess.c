@@ -15,18 +15,18 @@ static void test_grid(void)
     int cols, rows;
     pre_grid(&c, 448, 448, &cols, &rows);
     T_INT(cols * 100 + rows, 101);
-    T_INT(pre_count(&c, 448, 448), 1);
+    T_INT(pre_tiles(&c, 448, 448).n, 1);
     pre_grid(&c, 1400, 700, &cols, &rows);                 /* 2:1, large enough for 4 x 2 */
     T_INT(cols * 100 + rows, 402);
-    T_INT(pre_count(&c, 1400, 700), 9);
+    T_INT(pre_tiles(&c, 1400, 700).n, 9);
     pre_grid(&c, 1, IMAGE_MAX_SIDE, &cols, &rows);
     T_INT(cols * 100 + rows, 112);
     pre_grid(&c, IMAGE_MAX_SIDE, 1, &cols, &rows);
     T_INT(cols * 100 + rows, 1201);
     c.thumbnail = false;
-    T_INT(pre_count(&c, 1400, 700), 8);
+    T_INT(pre_tiles(&c, 1400, 700).n, 8);
     c.tiling = false;
-    T_INT(pre_count(&c, 1400, 700), 1);
+    T_INT(pre_tiles(&c, 1400, 700).n, 1);
 }
 
 /* Tiles are the canvas cut row by row, then the thumbnail: with a box filter and whole factors all is exact. */
@@ -40,8 +40,8 @@ static void test_layout(void)
     c.std[0] = c.std[1] = c.std[2] = 1.0f / 255;
     T_OK(image_new(4, 4, &im));
     for (int i = 0; i < 16 * 3; i++) im.px[i] = (uint8_t)(i / 3 * 4 + i % 3);
-    T_INT(pre_count(&c, 4, 4), 5);
-    T_INT(pre_values(&c), 12);
+    T_INT(pre_tiles(&c, 4, 4).n, 5);
+    T_INT(tiles_floats(&(struct tiles){ 1, c.h, c.w }), 12);
     T_OK(pre_run(&c, &im, x));
     T_NEAR(x[0], 0, 1e-3);                                 /* tile 0, red, (0, 0) */
     T_NEAR(x[12], 8, 1e-3);                                /* tile 1: two pixels to the right */
@@ -160,7 +160,7 @@ static void test_save(void)
     c.tiling = false;                                      /* comes back as: at most one tile */
     T_OK(pre_save(&c, p));
     T_OK(pre_load(&back, p));
-    T_INT(pre_count(&back, 1400, 700), 1);
+    T_INT(pre_tiles(&back, 1400, 700).n, 1);
     c.tiling = true, c.thumbnail = false;
     T_FAIL(pre_save(&c, p), "thumbnail");
     free(p);

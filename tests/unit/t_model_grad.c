@@ -8,6 +8,7 @@
 enum { TILES = 3, PX = 3 * 8 * 8, TOKENS = 26 };
 static struct ops *dev;
 static float pixels[TILES * PX];
+static const struct model_image images = { { TILES, 8, 8 }, pixels };
 
 /* Three sequences: text alone, two tiles, and one tile (shared with the second) whose sequence attends to the second. */
 struct example { struct model_batch b; int id[64], pos[64], start[4], row[64], src[64], target[64]; struct span prefix[3]; float dlp[64]; };
@@ -37,8 +38,8 @@ static void example_make(struct example *x, bool vision)
     x->prefix[2] = (struct span){ start[1], start[2] };
     x->b = (struct model_batch){ .ntok = TOKENS, .id = x->id, .pos = x->pos, .nseq = 3, .start = x->start, .prefix = x->prefix };
     if (!vision) return;
-    x->b.ntile = TILES;
-    x->b.pixels = pixels;
+    x->b.nimage = 1;
+    x->b.image = &images;
     x->b.img_row = x->row;
     x->b.img_src = x->src;
     image(x, 6, 0);
@@ -211,10 +212,10 @@ static void test_encode(void)
     struct model *m = tiny_model(tiny_llama, dev, DT_F32, 0);
     example_make(&x, true);
     for (int i = 0; i < N * PX; i++) px[i] = pixels[i % (TILES * PX)];
-    T_OK(model_encode(m, N, px, &all));
+    T_OK(model_encode(m, &(struct model_image){ { N, 8, 8 }, px }, 1, &all));
     T_INT(all.rows, N * 4);
     for (int t = 0; t < N; t += 57) {
-        T_OK(model_encode(m, 1, px + (size_t)t * PX, &one));
+        T_OK(model_encode(m, &(struct model_image){ { 1, 8, 8 }, px + (size_t)t * PX }, 1, &one));
         dev->download(dev, a, (float *)all.p + (size_t)t * 4 * 24, sizeof a);
         dev->download(dev, b, one.p, sizeof b);
         T_CHECK(!memcmp(a, b, sizeof a));

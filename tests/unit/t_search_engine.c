@@ -27,18 +27,19 @@ static struct par *pool;
 /* A prompt of `text` tokens, with images of the given tiles in front; equal seeds make equal tokens and images. */
 static struct input make_input(uint64_t seed, uint64_t image_seed, int nimage, int tiles, int text)
 {
-    struct input in = { .nimage = nimage, .ntile = nimage * tiles };
+    struct input in = { .nimage = nimage, .npx = (size_t)(nimage * tiles) * TILE };
     struct rng_key k = rng_key(seed, "text", 4), ki = rng_key(image_seed, "image", 5);
     in.n = 1 + nimage * (tiles * TILE_TOKENS + 1) + text;
     in.id = mem_array((size_t)in.n, sizeof *in.id);
     in.image = mem_array((size_t)nimage + 1, sizeof *in.image);
-    in.pixels = mem_array((size_t)in.ntile * TILE + 1, sizeof *in.pixels);
+    in.pixels = mem_array(in.npx + 1, sizeof *in.pixels);
     int at = 0;
     in.id[at++] = 7;
     for (int i = 0; i < nimage; i++) {
         struct input_image *im = &in.image[i];
-        *im = (struct input_image){ .pos = at, .tile = i * tiles, .ntile = tiles };
-        float *px = in.pixels + (size_t)im->tile * TILE;
+        size_t first = (size_t)i * (size_t)tiles * TILE;
+        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = { tiles, 16, 16 }, .px = first };
+        float *px = in.pixels + first;
         for (int j = 0; j < tiles * TILE; j++) px[j] = rng_normal(ki, (uint64_t)i, (uint64_t)j);
         for (int j = 0; j < 2; j++) im->digest[j] = hash64(px, (size_t)tiles * TILE * sizeof *px, (uint64_t)j);
         for (int j = 0; j < tiles * TILE_TOKENS; j++) in.id[at++] = IMG;
@@ -75,13 +76,15 @@ static void row_logits(const struct input *in, const uint32_t *more, int n, floa
     int *id = mem_array((size_t)T, sizeof *id), *pos = mem_array((size_t)T, sizeof *pos);
     int *row = mem_array((size_t)T, sizeof *row), *src = mem_array((size_t)T, sizeof *src);
     for (int i = 0; i < T; i++) id[i] = (int)(i < in->n ? in->id[i] : more[i - in->n]), pos[i] = i;
+    struct model_image image[2];
+    for (int k = 0; k < in->nimage; k++) image[k] = (struct model_image){ in->image[k].tiles, in->pixels + in->image[k].px };
     for (int k = 0; k < in->nimage; k++)
-        for (int j = 0; j < in->image[k].ntile * TILE_TOKENS; j++) {
+        for (int j = 0; j < in->image[k].n; j++) {
             row[nrow] = in->image[k].pos + j;
-            src[nrow++] = in->image[k].tile * TILE_TOKENS + j;
+            src[nrow] = nrow, nrow++;
         }
-    struct model_batch b = { .ntok = T, .id = id, .pos = pos, .nseq = 1, .start = start, .ntile = in->ntile,
-                             .pixels = in->pixels, .nimg = nrow, .img_row = row, .img_src = src };
+    struct model_batch b = { .ntok = T, .id = id, .pos = pos, .nseq = 1, .start = start, .nimage = in->nimage,
+                             .image = image, .nimg = nrow, .img_row = row, .img_src = src };
     struct mat hidden;
     int last = T - 1;
     T_OK(model_forward(m, &b, &hidden));

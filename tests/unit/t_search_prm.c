@@ -30,18 +30,19 @@ static struct tokenizer *tok;
 static struct input make_input(int question)
 {
     int nimage = question == 4 ? 2 : question > 0, tiles = 3, text = 3 + question * 5;
-    struct input in = { .nimage = nimage, .ntile = nimage * tiles, .n = 1 + nimage * (tiles * TILE_TOKENS + 1) + text };
+    struct input in = { .nimage = nimage, .npx = (size_t)(nimage * tiles) * TILE, .n = 1 + nimage * (tiles * TILE_TOKENS + 1) + text };
     struct rng_key k = rng_key(1, &question, sizeof question);
     in.id = mem_array((size_t)in.n, sizeof *in.id);
     in.image = mem_array((size_t)nimage, sizeof *in.image);
-    in.pixels = mem_array((size_t)in.ntile * TILE, sizeof *in.pixels);
+    in.pixels = mem_array(in.npx, sizeof *in.pixels);
     int at = 0;
     in.id[at++] = 7;
     for (int i = 0; i < nimage; i++) {
         struct input_image *im = &in.image[i];
         uint64_t which = (uint64_t)(question == 3 || i);
-        *im = (struct input_image){ .pos = at, .tile = i * tiles, .ntile = tiles };
-        float *px = in.pixels + (size_t)im->tile * TILE;
+        size_t first = (size_t)i * (size_t)tiles * TILE;
+        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = { tiles, 16, 16 }, .px = first };
+        float *px = in.pixels + first;
         for (int j = 0; j < tiles * TILE; j++) px[j] = rng_normal(rng_key(2, "image", 5), which, (uint64_t)j);
         for (int j = 0; j < 2; j++) im->digest[j] = hash64(px, (size_t)tiles * TILE * sizeof *px, (uint64_t)j);
         for (int j = 0; j < tiles * TILE_TOKENS; j++) in.id[at++] = IMG;
@@ -108,13 +109,15 @@ static float *naive_logits(const struct input *in, const uint32_t *id, int n)
     float *logits = mem_array((size_t)n * V, sizeof *logits);
     for (int i = 0; i < T; i++) all[i] = (int)(i < in->n ? in->id[i] : id[i - in->n]), pos[i] = i;
     for (int i = 0; i < n; i++) want[i] = in->n + i;
+    struct model_image image[2];
+    for (int k = 0; k < in->nimage; k++) image[k] = (struct model_image){ in->image[k].tiles, in->pixels + in->image[k].px };
     for (int k = 0; k < in->nimage; k++)
-        for (int j = 0; j < in->image[k].ntile * TILE_TOKENS; j++) {
+        for (int j = 0; j < in->image[k].n; j++) {
             row[nrow] = in->image[k].pos + j;
-            src[nrow++] = in->image[k].tile * TILE_TOKENS + j;
+            src[nrow] = nrow, nrow++;
         }
-    struct model_batch b = { .ntok = T, .id = all, .pos = pos, .nseq = 1, .start = start, .ntile = in->ntile,
-                             .pixels = in->pixels, .nimg = nrow, .img_row = row, .img_src = src };
+    struct model_batch b = { .ntok = T, .id = all, .pos = pos, .nseq = 1, .start = start, .nimage = in->nimage,
+                             .image = image, .nimg = nrow, .img_row = row, .img_src = src };
     struct mat hidden;
     T_OK(model_forward(m, &b, &hidden));
     T_OK(model_logits(m, hidden, want, n, logits));

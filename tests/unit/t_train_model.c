@@ -49,10 +49,11 @@ static void test_images_once(void)
     int all[RECORDS];
     for (int i = 0; i < RECORDS; i++) all[i] = i;
     T_OK(batch_build(&b, &c, all, RECORDS, 0));
-    T_INT(b.in.ntile, IMAGES);
-    T_INT(b.in.nimg, RECORDS * io->tokens_per_tile);
+    int per = cfg_tokens_per_tile(io->cfg);
+    T_INT(b.in.nimage, IMAGES);
+    T_INT(b.in.nimg, RECORDS * per);
     for (int i = 0; i < b.in.nimg; i++) T_INT(b.in.id[b.in.img_row[i]], tok_id(io->tok, io->chat->img_token));
-    for (int i = 0; i < RECORDS; i++) T_INT(b.in.img_src[i * io->tokens_per_tile], i % IMAGES * io->tokens_per_tile);
+    for (int i = 0; i < RECORDS; i++) T_INT(b.in.img_src[i * per], i % IMAGES * per);
     batch_free(&b);
     dataset_free(ds);
 }
@@ -67,16 +68,16 @@ static void test_jitter(void)
     T_OK(batch_build(&plain, &c, &one, 1, 0));
     T_OK(batch_build(&a, &j, &one, 1, 2));
     T_OK(batch_build(&b, &j, &one, 1, 2));
-    T_CHECK(!memcmp(a.in.pixels, b.in.pixels, bytes));
+    T_CHECK(!memcmp(a.pixels, b.pixels, bytes));
     for (int step = 0; step < 6; step++) {
         T_OK(batch_build(&e, &j, &one, 1, batch_when(0, step)));
-        moved += memcmp(plain.in.pixels, e.in.pixels, bytes) != 0;
+        moved += memcmp(plain.pixels, e.pixels, bytes) != 0;
         int found = 0;                         /* it is the image, moved by at most 5 each way, its edge repeated */
         for (int dy = -5; dy <= 5; dy++) for (int dx = -5; dx <= 5; dx++) {
             int same = 1;
             for (int i = 0; i < SIDE * SIDE && same; i++) {
                 int y = mem_min(mem_max(i / SIDE - dy, 0), SIDE - 1), x = mem_min(mem_max(i % SIDE - dx, 0), SIDE - 1);
-                same = e.in.pixels[i] == plain.in.pixels[y * SIDE + x];
+                same = e.pixels[i] == plain.pixels[y * SIDE + x];
             }
             found += same;
         }
@@ -105,8 +106,8 @@ static void test_loader(void)
                 T_OK(batch_build(&want, &c, p.order + p.micro[i].first, p.micro[i].n, batch_when(3, p.micro[i].step)));
                 T_INT(got->in.ntok, want.in.ntok);
                 T_CHECK(!memcmp(got->in.id, want.in.id, (size_t)want.in.ntok * sizeof(int)));
-                T_INT(got->in.ntile, want.in.ntile);
-                T_CHECK(!memcmp(got->in.pixels, want.in.pixels, (size_t)want.in.ntile * 3 * SIDE * SIDE * sizeof(float)));
+                T_INT(got->in.nimage, want.in.nimage);
+                T_CHECK(!memcmp(got->pixels, want.pixels, (size_t)want.in.nimage * 3 * SIDE * SIDE * sizeof(float)));
             }
             T_INT(s, 0);
             T_INT(i, p.nmicro);

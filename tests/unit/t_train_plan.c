@@ -155,11 +155,10 @@ static void test_layout(void)
     struct dataset *ds = dataset_new("/tmp/t_train_plan");
     int set[] = { 0, 0, 0, -1, 1, -1, -1 }, nseq[] = { 1, 1, 2, 2, 1, 1, 1 };
     for (int i = 0; i < countof(set); i++) add(ds, set[i], nseq[i], 3 + i);
-    struct model_io io = { .tile = 0, .tokens_per_tile = 4 };
     struct batch b = { 0 };
     int all[] = { 0, 1, 2, 3, 4, 5, 6 };
     for (int share = 0; share < 2; share++) {
-        struct batch_cfg c = { .ds = ds, .io = &io, .share = share };
+        struct batch_cfg c = { .ds = ds, .share = share };
         batch_layout(&b, &c, all, countof(all));
         check_layout(&b, all, countof(all), ds);
         T_INT(b.nseq, 9);
