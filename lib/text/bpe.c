@@ -69,9 +69,10 @@ int bpe_token_add(struct bpe *b, const char *spelt, size_t n, int64_t id)
     struct bpe_token *t = &b->token[id];
     if (t->present) return fail("token \"%.*s\": id %lld is taken", (int)mem_min(n, 40), spelt, (long long)id);
     struct buf raw = {0};
-    t->verbatim = !bytes_unspell(spelt, n, &raw);
+    t->verbatim = b->chars || !bytes_unspell(spelt, n, &raw);
     t->n = (uint32_t)(t->verbatim ? n : raw.len);
     t->p = arena_str(&b->text, t->verbatim ? spelt : raw.p ? raw.p : "", t->n);
+    t->raw = t->p, t->nraw = t->n;
     t->present = true;
     buf_free(&raw);
     if (id >= b->size) b->size = (uint32_t)id + 1;
@@ -96,6 +97,7 @@ int64_t bpe_find(const struct bpe *b, const char *p, size_t n, bool verbatim)
 
 int64_t bpe_find_spelt(const struct bpe *b, const char *p, size_t n)
 {
+    if (b->chars) return bpe_find(b, p, n, true);
     struct buf raw = {0};
     int64_t id = bytes_unspell(p, n, &raw) ? bpe_find(b, raw.p ? raw.p : "", raw.len, false) : bpe_find(b, p, n, true);
     buf_free(&raw);
@@ -193,14 +195,60 @@ static void byte_start(struct bpe *b, int byte)
         b->byte_nsym[byte] = (uint8_t)(i + 1);
     }
     if (b->byte_nsym[byte] != spelt.len) b->byte_nsym[byte] = 0;
+    b->byte_stands_in[byte] = b->byte_nsym[byte] > 0;
     buf_free(&spelt);
+}
+
+/* The token <0x..> of a byte, for characters that the vocabulary lacks. */
+static void byte_stand_in(struct bpe *b, int byte)
+{
+    char name[8];
+    int n = snprintf(name, sizeof name, "<0x%02X>", (unsigned)byte);
+    int64_t id = b->byte_fallback ? bpe_find(b, name, (size_t)n, true) : -1;
+    b->byte_nsym[byte] = id >= 0;
+    b->byte_sym[byte][0] = (uint32_t)mem_max(id, 0);
 }
 
 int bpe_finish(struct bpe *b)
 {
     if (!b->count) return fail("the vocabulary is empty");
-    for (int i = 0; i < 256; i++) byte_start(b, i);
+    for (int i = 0; i < 256; i++) {
+        if (b->chars) byte_stand_in(b, i);
+        else byte_start(b, i);
+    }
     return 0;
+}
+
+static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+
+/* The byte that <0x..> stands for, or -1. */
+static int byte_of(const struct bpe_token *t)
+{
+    if (t->n != 6 || memcmp(t->p, "<0x", 3) || t->p[5] != '>') return -1;
+    int hi = hex_digit(t->p[3]), lo = hex_digit(t->p[4]);
+    return hi < 0 || lo < 0 ? -1 : 16 * hi + lo;
+}
+
+void bpe_unspell(struct bpe *b, bool blank, bool bytes)
+{
+    static const char mark[] = "\xE2\x96\x81";
+    struct buf raw = {0};
+    for (uint32_t id = 0; id < b->size; id++) {
+        struct bpe_token *t = &b->token[id];
+        int byte = bytes && t->present ? byte_of(t) : -1;
+        buf_clear(&raw);
+        if (byte >= 0) buf_byte(&raw, (char)byte);
+        else if (blank && t->present && memmem(t->p, t->n, mark, 3)) {
+            for (uint32_t i = 0; i < t->n;) {
+                bool is_mark = t->n - i >= 3 && !memcmp(t->p + i, mark, 3);
+                buf_byte(&raw, is_mark ? ' ' : t->p[i]);
+                i += is_mark ? 3 : 1;
+            }
+        } else continue;
+        t->raw = arena_str(&b->text, raw.p, raw.len);
+        t->nraw = (uint32_t)raw.len;
+    }
+    buf_free(&raw);
 }
 
 void bpe_free(struct bpe *b)
@@ -249,24 +297,75 @@ static void sym_add(struct bpe_work *w, uint32_t id, size_t begin)
     w->sym[i] = (struct bpe_sym){ id, (uint32_t)begin, i - 1, i + 1 };
 }
 
-/* Bytes to first symbols. */
-static int start_symbols(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
+static void make_room(struct bpe_work *w, size_t n)
 {
-    bool in_unk = false;
     w->nsym = 0;
-    if (w->cap < 2 * n) {
-        w->cap = 2 * n + 64;
-        w->sym = mem_grow(w->sym, w->cap, sizeof *w->sym);
-        w->rank = mem_grow(w->rank, w->cap, sizeof *w->rank);
+    if (w->cap >= 2 * n) return;
+    w->cap = 2 * n + 64;
+    w->sym = mem_grow(w->sym, w->cap, sizeof *w->sym);
+    w->rank = mem_grow(w->rank, w->cap, sizeof *w->rank);
+}
+
+static bool stand_ins(const struct bpe *b, struct bpe_work *w, const char *s, int n, size_t at)
+{
+    for (int i = 0; i < n; i++)
+        if (!b->byte_nsym[(unsigned char)s[i]]) return false;
+    for (int i = 0; i < n; i++) sym_add(w, b->byte_sym[(unsigned char)s[i]][0], at + (size_t)i);
+    return true;
+}
+
+/* What the vocabulary lacks becomes the unknown token. As in `tokenizers` it waits for the next thing known, and tokens that
+ * stand in for bytes overtake it. */
+struct unknown { bool waits; size_t at; };
+
+static void unknown_flush(const struct bpe *b, struct bpe_work *w, struct unknown *u)
+{
+    if (!u->waits) return;
+    sym_add(w, (uint32_t)b->unk, w->nsym ? mem_max(u->at, w->sym[w->nsym - 1].begin) : u->at);
+    u->waits = false;
+}
+
+static void unknown_add(const struct bpe *b, struct bpe_work *w, struct unknown *u, size_t at)
+{
+    if (!b->fuse_unk) unknown_flush(b, w, u);
+    if (!u->waits) *u = (struct unknown){ true, at };
+}
+
+/* Characters to first symbols. */
+static int start_chars(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
+{
+    struct unknown u = {0};
+    int len;
+    make_room(w, n);
+    for (size_t i = 0; i < n; i += (size_t)len) {
+        uint32_t c = text_code(s + i, n - i, &len);
+        int64_t id = bpe_find(b, s + i, (size_t)len, true);
+        if (id < 0 && stand_ins(b, w, s + i, len, i)) continue;
+        if (id < 0 && b->unk < 0) return fail("the tokenizer has no token for U+%04X and none for unknown ones", c);
+        if (id < 0) unknown_add(b, w, &u, i);
+        else {
+            unknown_flush(b, w, &u);
+            sym_add(w, (uint32_t)id, i);
+        }
     }
+    unknown_flush(b, w, &u);
+    return 0;
+}
+
+/* Bytes to first symbols. */
+static int start_bytes(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
+{
+    struct unknown u = {0};
+    make_room(w, n);
     for (size_t i = 0; i < n; i++) {
         unsigned char byte = (unsigned char)s[i];
         int k = b->byte_nsym[byte];
         if (!k && b->unk < 0) return fail("the tokenizer has no token for byte 0x%02X and none for unknown ones", byte);
-        if (!k && !(in_unk && b->fuse_unk)) sym_add(w, (uint32_t)b->unk, i);
-        in_unk = !k;
+        if (!k) unknown_add(b, w, &u, i);
+        if (k && !b->byte_stands_in[byte]) unknown_flush(b, w, &u);
         for (int j = 0; j < k; j++) sym_add(w, b->byte_sym[byte][j], i);
     }
+    unknown_flush(b, w, &u);
     return 0;
 }
 
@@ -368,10 +467,10 @@ int bpe_word(const struct bpe *b, struct bpe_work *w, const char *s, size_t n, s
     if (n >= INT32_MAX / 2) return fail("a word of %zu bytes is too long", n);
     if (!n) return 0;
     if (b->ignore_merges) {
-        int64_t id = bpe_find(b, s, n, false);
+        int64_t id = bpe_find(b, s, n, b->chars);
         if (id >= 0) return tok_ids_add(out, (uint32_t)id, 0), 0;
     }
-    if (start_symbols(b, w, s, n)) return -1;
+    if (b->chars ? start_chars(b, w, s, n) : start_bytes(b, w, s, n)) return -1;
     if (w->nsym <= SHORT_WORD) merge_short(b, w);
     else merge_long(b, w);
     for (size_t i = 0; i < w->nsym; i++) tok_ids_add(out, w->sym[i].id, w->sym[i].begin);

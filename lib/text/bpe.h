@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Byte-pair encoding of one word: vocabulary, merges, and the merging itself (Sennrich et al. 2016; byte level as in
- * GPT-2, where a vocabulary spells bytes with the 256 printable characters of byte_alphabet). Private to text/.
+ * Byte-pair encoding of one word: vocabulary, merges, and the merging itself (Sennrich et al. 2016). Two alphabets: bytes,
+ * as in GPT-2, where a vocabulary spells them with the 256 printable characters of byte_char; or characters, as in
+ * SentencePiece, where what the vocabulary lacks is spelt <0x00> .. <0xFF> byte by byte. Private to text/.
  */
 #ifndef TEXT_BPE_H
 #define TEXT_BPE_H
@@ -16,7 +17,11 @@ int  byte_unspell(uint32_t code);
 void bytes_spell(const char *raw, size_t n, struct buf *out);                   /* appends */
 bool bytes_unspell(const char *spelt, size_t n, struct buf *out);               /* false (nothing added): not a spelling */
 
-struct bpe_token { const char *p; uint32_t n; bool present, verbatim; };        /* verbatim: p is not a spelling undone */
+struct bpe_token {
+    const char *p; uint32_t n;                  /* what is looked up: bytes; or verbatim, the text in tokenizer.json */
+    bool present, verbatim;
+    uint32_t nraw; const char *raw;             /* what the token stands for in text */
+};
 struct bpe_merge { uint64_t pair; uint32_t rank, id; };                         /* pair: left << 32 | right */
 
 struct bpe {
@@ -28,8 +33,10 @@ struct bpe {
     uint32_t nmerge, nrule;
     uint32_t byte_sym[256][2];                  /* symbols each byte starts as ... */
     uint8_t  byte_nsym[256];                    /* ... and how many; 0: the vocabulary lacks the byte */
+    bool byte_stands_in[256];                   /* ... being <0x..> tokens */
     int64_t unk;                                /* -1: none */
     bool fuse_unk, byte_fallback, ignore_merges;
+    bool chars;                                 /* words are cut into characters; set before the first token */
 };
 
 /* Set-up, in this order. Tokens come as tokenizer.json spells them. -1 with what is wrong. */
@@ -37,6 +44,9 @@ MUST_USE int bpe_token_add(struct bpe *b, const char *spelt, size_t n, int64_t i
 void bpe_index(struct bpe *b);                                                  /* behind the last token */
 MUST_USE int bpe_merges(struct bpe *b, uint32_t n, const struct slice (*pair)[2]);
 MUST_USE int bpe_finish(struct bpe *b);                                         /* behind unk and the flags */
+/* Vocabularies of characters, behind the last token: U+2581 stands for a blank where `blank` is set, <0x0A> for a byte where
+ * `bytes` is. Without this call a token stands for its spelling. */
+void bpe_unspell(struct bpe *b, bool blank, bool bytes);
 void bpe_free(struct bpe *b);
 
 int64_t bpe_find(const struct bpe *b, const char *p, size_t n, bool verbatim);  /* id, or -1 */

@@ -46,15 +46,17 @@ static void append_added(struct tokenizer *t, const struct added *a)
 
 static int set_pattern(const struct tokenizer *t, struct added *a)
 {
-    struct buf b = {0};
-    struct text_map m = {0};
-    int changed = a->normalized ? text_normalise(t->form, a->content, a->n, &b, &m) : 0;
-    text_map_free(&m);
-    if (changed < 0) return buf_free(&b), -1;
-    a->pattern = changed ? mem_strn(b.p, b.len) : mem_strn(a->content, a->n);
-    a->npattern = changed ? b.len : a->n;
-    buf_free(&b);
-    return 0;
+    static const struct normal none;
+    struct arena memory = {0};
+    struct normal_text text;
+    int bad = normal_run(a->normalized ? &t->normal : &none, a->content, a->n, &memory, &text);
+    if (!bad) {
+        a->pattern = mem_strn(text.p, text.n);
+        a->npattern = text.n;
+        normal_text_free(&text);
+    }
+    arena_free(&memory);
+    return bad;
 }
 
 int tokenizer_add(struct tokenizer *t, const struct added *a)
@@ -80,11 +82,29 @@ static void hash_text(struct hash *h, const char *p, size_t n)
     hash_add(h, p, n);
 }
 
+/* What only vocabularies of characters have. */
+static void hash_chars(struct hash *h, const struct tokenizer *t)
+{
+    uint32_t lead[2] = { t->lead, t->drop_lead };
+    if (!t->bpe.chars) return;
+    hash_add(h, lead, sizeof lead);
+    for (int i = 0; i < t->normal.n; i++) {
+        const struct normal_step *s = &t->normal.step[i];
+        hash_add(h, &s->kind, sizeof s->kind);
+        if (s->find) hash_text(h, s->find, strlen(s->find));
+        if (s->put) hash_text(h, s->put, strlen(s->put));
+    }
+    hash_add(h, &t->meta[0].n, sizeof t->meta[0].n);
+    hash_add(h, &t->meta[1].n, sizeof t->meta[1].n);
+}
+
 static void set_digest(struct tokenizer *t)
 {
     struct hash *h = hash_new();
-    uint32_t flags[4] = { (uint32_t)t->form, t->bpe.ignore_merges, t->bpe.byte_fallback, t->bpe.fuse_unk };
+    uint32_t form = t->normal.n && t->normal.step[0].kind == NORMAL_FORM ? t->normal.step[0].form : FORM_NONE;
+    uint32_t flags[4] = { form, t->bpe.ignore_merges, t->bpe.byte_fallback, t->bpe.fuse_unk };
     hash_add(h, flags, sizeof flags);
+    hash_chars(h, t);
     hash_add(h, &t->bpe.unk, sizeof t->bpe.unk);
     for (uint32_t i = 0; i < t->bpe.size; i++) hash_text(h, t->bpe.token[i].p, t->bpe.token[i].n);
     for (uint32_t i = 0; i < t->bpe.nrule; i++) hash_add(h, &t->bpe.rule[i].pair, sizeof t->bpe.rule[i].pair);
@@ -111,8 +131,8 @@ int tokenizer_ready(struct tokenizer *t)
     free(t->added_of);
     t->added_of = mem_array(t->size, sizeof *t->added_of);
     for (int i = 0; i < t->nadded; i++) t->added_of[t->added[i].id] = (uint32_t)i + 1;
-    finder_build(&t->raw, t->added, t->nadded, false);
-    finder_build(&t->normal, t->added, t->nadded, true);
+    finder_build(&t->raw_added, t->added, t->nadded, false);
+    finder_build(&t->normal_added, t->added, t->nadded, true);
     set_digest(t);
     return 0;
 }
@@ -145,9 +165,11 @@ void tok_free(struct tokenizer *t)
     free(t->added);
     free(t->added_of);
     free(t->slot);
-    finder_free(&t->raw);
-    finder_free(&t->normal);
+    finder_free(&t->raw_added);
+    finder_free(&t->normal_added);
     splitter_free(&t->split);
+    normal_free(&t->normal);
+    for (int i = 0; i < 2; i++) normal_free(&t->meta[i]);
     bpe_free(&t->bpe);
     free(t->json);
     free(t);
@@ -191,47 +213,53 @@ static int encode_word(struct encoder *e, const struct word *w)
     return 0;
 }
 
-/* A section between added tokens: where its text came from. */
-struct section { const char *p; size_t n, at; const struct text_map *map; size_t hint; };
+/* A section between added tokens: normalised, and where in the text it came from. */
+struct section { struct normal_text text; size_t at; };
 
-static size_t origin(struct section *s, size_t offset) { return s->at + text_origin(s->map, offset, &s->hint); }
+static size_t origin(struct section *s, size_t offset) { return s->at + normal_origin(&s->text, offset); }
 
-static int encode_plain(struct encoder *e, struct section *s, size_t from, size_t to)
+/* Words of s.text[from..] as Metaspace left them. */
+static int encode_words(struct encoder *e, struct section *s, size_t from, struct normal_text *meta)
 {
-    if (from == to) return 0;
-    if (split_text(&e->t->split, &e->split, &e->text, s->p + from, to - from)) return -1;
+    if (split_text(&e->t->split, &e->split, &e->text, meta->p, meta->n)) return -1;
     for (size_t i = 0; i < e->split.n; i++) {
         const struct word *w = &e->split.word[i];
         size_t first = e->out->n;
         if (encode_word(e, w)) return -1;
         for (size_t k = first; k < e->out->n; k++) {
             size_t in = e->out->begin[k] > w->lead ? e->out->begin[k] - w->lead : 0;
-            e->out->begin[k] = (uint32_t)origin(s, from + w->at + in);
+            e->out->begin[k] = (uint32_t)origin(s, from + normal_origin(meta, w->at + in));
         }
     }
     return 0;
 }
 
+static int encode_plain(struct encoder *e, struct section *s, size_t from, size_t to)
+{
+    struct normal_text meta;
+    if (from == to) return 0;
+    bool inside = s->at || from || (e->flags & TOK_INSIDE);
+    if (normal_run(&e->t->meta[inside], s->text.p + from, to - from, &e->text, &meta)) return -1;
+    int bad = encode_words(e, s, from, &meta);
+    normal_text_free(&meta);
+    return bad;
+}
+
 /* What no raw added token claimed: normalised, then looked through for the normalised added tokens. */
 static int encode_section(struct encoder *e, const char *p, size_t n, size_t at)
 {
-    struct buf b = {0};
-    struct text_map m = {0};
-    int status = text_normalise(e->t->form, p, n, &b, &m), k;
-    if (status < 0) return buf_free(&b), text_map_free(&m), -1;
-    struct section s = { status ? arena_dup(&e->text, b.p, b.len) : p, status ? b.len : n, at, &m, 0 };
-    int find = e->flags & TOK_SPECIAL ? 0 : FIND_NO_SPECIAL;
+    struct section s = { .at = at };
+    int find = e->flags & TOK_SPECIAL ? 0 : FIND_NO_SPECIAL, status = 0, k;
     size_t from = 0, look = 0, begin, end;
-    buf_free(&b);
-    status = 0;
+    if (normal_run(&e->t->normal, p, n, &e->text, &s.text)) return -1;
     while (!status && !(e->flags & TOK_NO_ADDED)
-           && (k = finder_next(&e->t->normal, e->t->added, s.p, s.n, find, from, &look, &begin, &end)) >= 0) {
+           && (k = finder_next(&e->t->normal_added, e->t->added, s.text.p, s.text.n, find, from, &look, &begin, &end)) >= 0) {
         status = encode_plain(e, &s, from, begin);
         if (!status) tok_ids_add(e->out, e->t->added[k].id, origin(&s, begin));
         from = end;
     }
-    if (!status) status = encode_plain(e, &s, from, s.n);
-    text_map_free(&m);
+    if (!status) status = encode_plain(e, &s, from, s.text.n);
+    normal_text_free(&s.text);
     return status;
 }
 
@@ -241,7 +269,7 @@ static int encode_text(struct encoder *e, const char *s, size_t n)
     int find = e->flags & TOK_SPECIAL ? 0 : FIND_NO_SPECIAL, k;
     size_t from = 0, look = 0, begin, end;
     while (!(e->flags & TOK_NO_ADDED)
-           && (k = finder_next(&t->raw, t->added, s, n, find, from, &look, &begin, &end)) >= 0) {
+           && (k = finder_next(&t->raw_added, t->added, s, n, find, from, &look, &begin, &end)) >= 0) {
         if (begin > from && encode_section(e, s + from, begin - from, from)) return -1;
         tok_ids_add(e->out, t->added[k].id, begin);
         from = end;
@@ -259,7 +287,7 @@ int tok_encode(const struct tokenizer *t, const char *s, size_t n, int flags, st
         text_repair(s, n, &repaired);
         s = repaired.p, n = repaired.len;
     }
-    if (n >= SEEN_FROM && t->bpe.unk < 0 && !t->bpe.byte_fallback) e.seen = mem_array(SEEN_SLOTS, sizeof *e.seen);
+    if (n >= SEEN_FROM && t->bpe.unk < 0 && !t->bpe.byte_fallback && !t->bpe.chars) e.seen = mem_array(SEEN_SLOTS, sizeof *e.seen);
     int status = encode_text(&e, s, n);
     if (status) out->n = first;
     arena_free(&e.text);
@@ -281,8 +309,16 @@ void tok_bytes(const struct tokenizer *t, uint32_t id, const char **p, size_t *n
 {
     const struct added *a = added_by_id(t, id);
     bool known = id < t->bpe.size && t->bpe.token[id].present;
-    *p = a ? a->content : known ? t->bpe.token[id].p : "";
-    *n = a ? a->n : known ? t->bpe.token[id].n : 0;
+    *p = a ? a->content : known ? t->bpe.token[id].raw : "";
+    *n = a ? a->n : known ? t->bpe.token[id].nraw : 0;
+}
+
+/* Whether encoding would have put a blank in front of token i, where all before it was passed over or not. */
+static bool leads(const struct tokenizer *t, const uint32_t *id, size_t i, int flags)
+{
+    if (!t->drop_lead || added_by_id(t, id[i])) return false;
+    if (i && (t->lead != LEAD_ALWAYS || !added_by_id(t, id[i - 1]))) return false;
+    return i || t->lead == LEAD_ALWAYS || !(flags & TOK_INSIDE);
 }
 
 void tok_decode(const struct tokenizer *t, const uint32_t *id, size_t n, int flags, struct buf *out)
@@ -293,7 +329,8 @@ void tok_decode(const struct tokenizer *t, const uint32_t *id, size_t n, int fla
         size_t len;
         if ((flags & TOK_SKIP_SPECIAL) && tok_is_special(t, id[i])) continue;
         tok_bytes(t, id[i], &p, &len);
-        buf_add(&raw, p, len);
+        bool drop = len && p[0] == ' ' && leads(t, id, i, flags);
+        buf_add(&raw, p + drop, len - drop);
     }
     text_repair(raw.p ? raw.p : "", raw.len, out);
     buf_free(&raw);
@@ -304,7 +341,7 @@ int tok_id(const struct tokenizer *t, const char *content)
     size_t n = strlen(content);
     int k = find_added(t, content, n);
     if (k >= 0) return (int)t->added[k].id;
-    int64_t id = bpe_find(&t->bpe, content, n, false);
+    int64_t id = t->bpe.chars ? -1 : bpe_find(&t->bpe, content, n, false);
     return (int)(id >= 0 ? id : bpe_find(&t->bpe, content, n, true));
 }
 
@@ -321,7 +358,7 @@ int tok_find_special(const struct tokenizer *t, const char *s, size_t n, size_t 
 {
     size_t look = 0;
     int k;
-    while ((k = finder_next(&t->raw, t->added, s, n, 0, 0, &look, begin, end)) >= 0)
+    while ((k = finder_next(&t->raw_added, t->added, s, n, 0, 0, &look, begin, end)) >= 0)
         if (t->added[k].special) return (int)t->added[k].id;
     return -1;
 }

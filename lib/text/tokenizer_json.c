@@ -8,13 +8,7 @@
 #include "base/file.h"
 #include "store/json.h"
 
-enum { JSON_MAX = 512 << 20, STAGES_MAX = 32, ADDED_MAX = 1 << 20, CONTENT_MAX = 4096 };
-
-static const char *type_of(const json_t *v)
-{
-    const char *type = json_string_value(json_object_get(v, "type"));
-    return type ? type : "(no type)";
-}
+enum { JSON_MAX = 512 << 20, ADDED_MAX = 1 << 20, CONTENT_MAX = 4096 };
 
 /* ---- model ---- */
 
@@ -97,103 +91,6 @@ static int read_model(struct bpe *b, const json_t *model)
     return bpe_finish(b);
 }
 
-/* ---- normalizer ---- */
-
-static int read_normalizer(enum text_form *form, const json_t *v)
-{
-    static const struct { const char *type; enum text_form form; } known[] = {
-        { "NFC", FORM_NFC }, { "NFD", FORM_NFD }, { "NFKC", FORM_NFKC }, { "NFKD", FORM_NFKD } };
-    if (!v || json_is_null(v)) return 0;
-    const char *type = type_of(v);
-    if (!strcmp(type, "Sequence")) {
-        json_t *list;
-        if (json_get_array(v, "normalizers", &list)) return -1;
-        if (json_array_size(list) > 1) return fail("a sequence of several is not supported");
-        return read_normalizer(form, json_array_get(list, 0));
-    }
-    for (int i = 0; i < countof(known); i++)
-        if (!strcmp(type, known[i].type)) return *form = known[i].form, 0;
-    return fail("type %s is not supported (NFC, NFD, NFKC, NFKD are)", type);
-}
-
-/* ---- pre-tokenizer ---- */
-
-static int read_byte_level(struct splitter *s, const json_t *v)
-{
-    bool space = true, regex = true;
-    if (json_opt_bool(v, "add_prefix_space", &space) || json_opt_bool(v, "use_regex", &regex)) return -1;
-    if (space) splitter_add_space(s);
-    return regex ? splitter_add(s, split_gpt2, strlen(split_gpt2), SPLIT_ISOLATED, false) : 0;
-}
-
-/* Escapes a plain string into a pattern that matches it. */
-static void quote(const char *s, struct buf *out)
-{
-    for (; *s; s++) {
-        if (strchr("\\^$.[]|()?*+{}-#&~ ", *s)) buf_byte(out, '\\');
-        buf_byte(out, *s);
-    }
-}
-
-static int read_split(struct splitter *s, const json_t *v)
-{
-    static const char *const how[] = { [SPLIT_ISOLATED] = "Isolated", [SPLIT_REMOVED] = "Removed",
-        [SPLIT_PREVIOUS] = "MergedWithPrevious", [SPLIT_NEXT] = "MergedWithNext", [SPLIT_CONTIGUOUS] = "Contiguous" };
-    const char *behaviour, *pattern = NULL;
-    json_t *p;
-    bool invert = false;
-    int k = 0;
-    if (json_get_object(v, "pattern", &p) || json_get_str(v, "behavior", &behaviour)
-        || json_opt_bool(v, "invert", &invert) || json_opt_str(p, "Regex", &pattern))
-        return -1;
-    while (k < countof(how) && strcmp(how[k], behaviour)) k++;
-    if (k == countof(how)) return fail("behavior %s is not known", behaviour);
-    if (pattern) return splitter_add(s, pattern, strlen(pattern), (enum split_how)k, invert);
-    if (json_get_str(p, "String", &pattern)) return -1;
-    struct buf quoted = {0};
-    quote(pattern, &quoted);
-    int status = splitter_add(s, quoted.p ? quoted.p : "", quoted.len, (enum split_how)k, invert);
-    buf_free(&quoted);
-    return status;
-}
-
-static int read_digits(struct splitter *s, const json_t *v)
-{
-    bool single = false;
-    if (json_opt_bool(v, "individual_digits", &single)) return -1;
-    return splitter_add(s, "\\p{N}", 5, single ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS, false);
-}
-
-/* ByteLevel spells bytes as other characters, so nothing may cut behind it: *bytes says it has been. */
-static int read_pre_tokenizer(struct splitter *s, const json_t *v, bool *bytes, int depth)
-{
-    const char *type = type_of(v);
-    if (*bytes) return fail("%s behind ByteLevel is not supported", type);
-    if (s->n >= STAGES_MAX || depth > 4) return fail("too many stages");
-    if (!strcmp(type, "ByteLevel")) return *bytes = true, read_byte_level(s, v);
-    if (!strcmp(type, "Split")) return read_split(s, v);
-    if (!strcmp(type, "Digits")) return read_digits(s, v);
-    if (strcmp(type, "Sequence")) return fail("type %s is not supported (ByteLevel, Split, Digits, Sequence are)", type);
-    json_t *list;
-    if (json_get_array(v, "pretokenizers", &list)) return -1;
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (read_pre_tokenizer(s, json_array_get(list, i), bytes, depth + 1)) return -1;
-    return 0;
-}
-
-static int check_decoder(const json_t *v)
-{
-    if (!v || json_is_null(v)) return 0;
-    const char *type = type_of(v);
-    if (!strcmp(type, "Sequence")) {
-        const json_t *list = json_object_get(v, "decoders");
-        for (size_t i = 0; i < json_array_size(list); i++)
-            if (strcmp(type_of(json_array_get(list, i)), "ByteLevel")) return fail("only ByteLevel is supported");
-        return 0;
-    }
-    return strcmp(type, "ByteLevel") ? fail("type %s is not supported (ByteLevel is)", type) : 0;
-}
-
 /* ---- added tokens ---- */
 
 static int read_added(struct tokenizer *t, const json_t *v)
@@ -227,15 +124,12 @@ static int read_all_added(struct tokenizer *t, const json_t *list)
 
 static int read_parts(struct tokenizer *t, const json_t *doc)
 {
-    json_t *model, *pre;
-    bool bytes = false;
+    json_t *model;
     if (json_get_object(doc, "model", &model)) return -1;
+    if (stages_normalizer(t, json_object_get(doc, "normalizer"))) return fail_in("normalizer");
+    if (stages_pre_tokenizer(t, json_object_get(doc, "pre_tokenizer"))) return fail_in("pre_tokenizer");
     if (read_model(&t->bpe, model)) return fail_in("model");
-    if (read_normalizer(&t->form, json_object_get(doc, "normalizer"))) return fail_in("normalizer");
-    if (json_get_object(doc, "pre_tokenizer", &pre)) return -1;
-    if (read_pre_tokenizer(&t->split, pre, &bytes, 0)) return fail_in("pre_tokenizer");
-    if (!bytes) return fail("pre_tokenizer: no ByteLevel; other alphabets are not supported");
-    if (check_decoder(json_object_get(doc, "decoder"))) return fail_in("decoder");
+    if (stages_decoder(t, json_object_get(doc, "decoder"))) return fail_in("decoder");
     if (read_all_added(t, json_object_get(doc, "added_tokens"))) return fail_in("added_tokens");
     return tokenizer_ready(t);
 }

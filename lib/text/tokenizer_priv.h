@@ -1,32 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tokenizer's inside, shared by its reader (tokenizer_json.c) and its use (tokenizer.c).
+ * The tokenizer's inside, shared by its readers (tokenizer_json.c, tokenizer_stages.c) and its use (tokenizer.c).
  */
 #ifndef TEXT_TOKENIZER_PRIV_H
 #define TEXT_TOKENIZER_PRIV_H
 
 #include "text/added.h"
 #include "text/bpe.h"
+#include "text/normal.h"
 #include "text/split.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 
+/* Where an encoder puts a blank in front of a text that decoding takes away again. */
+enum text_lead { LEAD_NEVER, LEAD_FIRST, LEAD_ALWAYS };      /* at the text's beginning; behind every added token, too */
+
 struct tokenizer {
     struct bpe bpe;
     struct splitter split;
-    enum text_form form;
+    struct normal normal;
+    struct normal meta[2];                     /* Metaspace: at the beginning of a text, and further inside */
+    enum text_lead lead;
+    bool drop_lead;                            /* decoding removes it */
     struct added *added;
     int nadded, nread;                         /* the first nread stand in json */
     uint32_t next_added;                       /* largest id of an added token + 1 */
     uint32_t *slot, nslot;                     /* hash of contents -> index + 1; power of two */
     uint32_t *added_of;                        /* [size] id -> index into added + 1 */
     uint32_t size;
-    struct finder raw, normal;
+    struct finder raw_added, normal_added;    /* among them, those looked for before normalising and behind it */
     char *json;                                /* as read; tok_save starts from it */
     size_t njson;
     char digest[HASH_HEX];
 };
 
 MUST_USE int tokenizer_read(struct tokenizer *t);            /* fills t from t->json */
+/* The parts of the document (json_t) besides the model. In this order; the decoder behind the model. */
+struct json_t;
+MUST_USE int stages_normalizer(struct tokenizer *t, const struct json_t *v);
+MUST_USE int stages_pre_tokenizer(struct tokenizer *t, const struct json_t *v);    /* sets bpe.chars */
+MUST_USE int stages_decoder(struct tokenizer *t, const struct json_t *v);
 /* One more added token (content is copied). Its id must be the one Hugging Face would give it. */
 MUST_USE int tokenizer_add(struct tokenizer *t, const struct added *a);
 uint32_t tokenizer_next_id(const struct tokenizer *t);       /* of an added token that the vocabulary lacks */

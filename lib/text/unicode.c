@@ -124,7 +124,7 @@ static int form_options(enum text_form form)
     }
 }
 
-static void add_run(struct text_map *m, size_t from, size_t at, size_t len, bool changed)
+void text_map_add(struct text_map *m, size_t from, size_t at, size_t len, bool changed)
 {
     if (m->n && !changed && !m->run[m->n - 1].changed) {
         m->run[m->n - 1].len += len;
@@ -178,7 +178,7 @@ int text_normalise(enum text_form form, const char *s, size_t n, struct buf *out
         if (plain) buf_add(out, s + i, len);
         else if (normalise_run(form, s + i, len, out, &changed)) return -1;
         any |= changed;
-        add_run(m, from, i, len, changed);
+        text_map_add(m, from, i, len, changed);
     }
     if (any) return 1;
     out->len = start;

@@ -22,6 +22,7 @@ struct text_run { size_t from, at, len; bool changed; };
 struct text_map { struct text_run *run; size_t n, cap; };
 size_t text_origin(const struct text_map *m, size_t offset, size_t *hint);   /* hint: 0 at first; offsets must not fall */
 void   text_map_free(struct text_map *m);
+void   text_map_add(struct text_map *m, size_t from, size_t at, size_t len, bool changed);   /* the next run; unchanged ones join */
 
 /* s (valid UTF-8) in the normal form. 1: changed, the result is appended to out and mapped; 0: s is already in that
  * form, out untouched; -1 on failure. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tokenizer/*.json: small tokenizers in the forms that checkpoints use, and the ids Hugging Face `tokenizers` gives
-for texts chosen to hurt. Run: python make_tokenizer.py [folder]. Written with tokenizers 0.23."""
-import json, sys, os
+"""Makes tokenizer/*.json and *.model: small tokenizers in the forms that checkpoints use, and the ids Hugging Face `tokenizers`
+gives for texts chosen to hurt. Run: python make_tokenizer.py [folder]. Written with tokenizers 0.23, sentencepiece 0.2."""
+import io, json, sys, os
+import sentencepiece
 from tokenizers import Tokenizer, AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 STEPS = """<|reasoning_start|> <|reasoning_end|> <|reasoning_proceed|> <|reasoning_backtrack|> <|reasoning_step_start|>
@@ -120,6 +121,52 @@ def make_all():
     return out
 
 
+def sentence_model(kind, size, **more):
+    """A SentencePiece model with Llama's settings: no normalising, a blank in front, digits apart, bytes for unknown characters."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS * 3), model_writer=model, model_type=kind, vocab_size=size, minloglevel=2,
+                                             **{"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "split_digits": True,
+                                                "byte_fallback": True, "allow_whitespace_only_pieces": True, "num_threads": 1, **more})
+    return model.getvalue()
+
+
+def converted(model):
+    """As Hugging Face converts it: every pair of pieces that makes a piece is a merge, in the order of the pieces' scores."""
+    sp = sentencepiece.SentencePieceProcessor(model_proto=model)
+    vocab = {sp.id_to_piece(i): i for i in range(sp.get_piece_size())}
+    pairs = [(-sp.get_score(i), i, k, p[:k], p[k:]) for p, i in vocab.items() for k in range(1, len(p)) if p[:k] in vocab and p[k:] in vocab and not sp.is_byte(i)]
+    special = [{"id": i, "content": c, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True} for i, c in enumerate(("<unk>", "<s>", "</s>"))]
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": special, "normalizer": None, "pre_tokenizer": None, "post_processor": None, "decoder": None,
+            "model": {"type": "BPE", "dropout": None, "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, "vocab": vocab, "merges": [[a, b] for *_, a, b in sorted(pairs)]}}
+
+
+def character_kinds(model):
+    """Llama 2 (and InternLM2): normalizers; Mistral's newer files: Metaspace before the first text; and Metaspace that splits."""
+    blank = {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}
+    strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+    rest = [{"type": "ByteFallback"}, {"type": "Fuse"}]
+    out = {}
+    for name in ("llama2", "mistral", "metaspace"):
+        doc = converted(model)
+        doc["decoder"] = {"type": "Sequence", "decoders": [blank, *rest, strip]}
+        if name == "llama2":
+            doc["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]}
+        elif name == "mistral":
+            doc["pre_tokenizer"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False}
+        else:
+            doc["pre_tokenizer"] = {"type": "Metaspace", "replacement": "\u2581", "add_prefix_space": True}
+            doc["normalizer"] = {"type": "NFKC"}
+            doc["decoder"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+            lost = ["<0x%02X>" % b for b in range(0xE0, 0xE8)] + ["x"]       # some characters are unknown, some bytes
+            doc["model"]["vocab"] = {k: i for i, k in enumerate(k for k in doc["model"]["vocab"] if k not in lost)}
+            doc["model"]["merges"] = [m for m in doc["model"]["merges"] if all(p in doc["model"]["vocab"] for p in (*m, m[0] + m[1]))]
+        t = Tokenizer.from_str(json.dumps(doc))
+        t.add_special_tokens(special("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", *STEPS))
+        t.add_tokens([AddedToken("<mask>", lstrip=True, rstrip=True, normalized=False), AddedToken("abc", normalized=True), AddedToken("word", single_word=True, normalized=False)])
+        out[name] = json.loads(t.to_str())
+    return out
+
+
 def render(question, choices, images):
     """What InternVL's processor makes of one user turn in transformers: no system turn, an image is <img>, n times
     <IMG_CONTEXT>, </img>; images that the text does not place come first, each with a newline."""
@@ -150,7 +197,11 @@ def main():
     os.makedirs(folder, exist_ok=True)
     texts = TEXTS
     ids = {}
-    for name, doc in make_all().items():
+    models = {"bpe": sentence_model("bpe", 620), "unigram": sentence_model("unigram", 270, remove_extra_whitespaces=True, byte_fallback=False, split_digits=False)}
+    for name, model in models.items():
+        with open(os.path.join(folder, name + ".model"), "wb") as f:
+            f.write(model)
+    for name, doc in {**make_all(), **character_kinds(models["bpe"])}.items():
         with open(os.path.join(folder, name + ".json"), "w") as f:
             json.dump(doc, f, ensure_ascii=False, separators=(",", ":"))
         t = Tokenizer.from_str(json.dumps(doc))

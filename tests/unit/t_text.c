@@ -12,7 +12,8 @@
 #include "text/unicode.h"
 
 #define GOLDEN "tests/golden/tokenizer/"
-static const char *const names[] = { "gpt2", "qwen2", "llama3", "smollm", "o200k", "odd", "fallback" };
+static const char *const names[] = { "gpt2", "qwen2", "llama3", "smollm", "o200k", "odd", "fallback",
+                                     "llama2", "mistral", "metaspace" };
 
 static struct tokenizer *load(const char *name)
 {
@@ -271,6 +272,103 @@ static void test_threads(void)
     tok_free(t);
 }
 
+/* ---- arrays, as GGUF holds them ---- */
+
+/* A tokenizer.json taken apart. Pieces are borrowed from doc. */
+static struct tok_parts take_apart(const json_t *doc, struct arena *a)
+{
+    const json_t *model = json_object_get(doc, "model"), *merges = json_object_get(model, "merges"), *v;
+    json_t *added = json_object_get(doc, "added_tokens");
+    uint32_t cap = (uint32_t)(json_object_size(json_object_get(model, "vocab")) + json_array_size(added));
+    struct slice *token = arena_alloc(a, cap * sizeof *token), *merge = arena_alloc(a, json_array_size(merges) * sizeof *merge);
+    struct tok_parts p = { .token = token, .merge = merge, .nmerge = (uint32_t)json_array_size(merges) };
+    uint8_t *type = arena_alloc(a, cap);
+    const char *key;
+    json_t *id;
+    memset(type, TOK_NORMAL, cap);
+    json_object_foreach(json_object_get(model, "vocab"), key, id) {
+        token[json_integer_value(id)] = (struct slice){ key, strlen(key) };
+        p.n = mem_max(p.n, (uint32_t)json_integer_value(id) + 1);
+    }
+    for (size_t i = 0; i < json_array_size(added); i++) {
+        v = json_array_get(added, i);
+        uint32_t k = (uint32_t)json_integer_value(json_object_get(v, "id"));
+        const char *s = json_string_value(json_object_get(v, "content"));
+        token[k] = (struct slice){ s, strlen(s) };
+        type[k] = json_is_true(json_object_get(v, "special")) ? TOK_CONTROL : TOK_USER;
+        p.n = mem_max(p.n, k + 1);
+    }
+    for (size_t i = 0; i < p.nmerge; i++) {
+        v = json_array_get(merges, i);
+        char *pair = json_is_string(v) ? mem_str(json_string_value(v))
+            : mem_fmt("%s %s", json_string_value(json_array_get(v, 0)), json_string_value(json_array_get(v, 1)));
+        merge[i] = (struct slice){ arena_str(a, pair, strlen(pair)), strlen(pair) };
+        free(pair);
+    }
+    p.type = type;
+    return p;
+}
+
+static int different_ids(const struct tokenizer *t, const struct tokenizer *u)
+{
+    json_t *doc = json_file(GOLDEN "cases.json", 1 << 22);
+    const json_t *texts = json_object_get(doc, "texts");
+    struct tok_ids x = {0}, y = {0};
+    int bad = json_array_size(texts) < 80;
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const json_t *s = json_array_get(texts, i);
+        x.n = y.n = 0;
+        bad += tok_encode(t, json_string_value(s), json_string_length(s), TOK_SPECIAL, &x) != 0;
+        bad += tok_encode(u, json_string_value(s), json_string_length(s), TOK_SPECIAL, &y) != 0;
+        bad += x.n != y.n || (x.n && memcmp(x.id, y.id, x.n * sizeof *x.id));
+    }
+    tok_ids_free(&x);
+    tok_ids_free(&y);
+    json_decref(doc);
+    return bad;
+}
+
+static void test_parts(void)
+{
+    static const struct { const char *name, *pre; } kind[] = { { "gpt2", "gpt-2" }, { "llama3", "llama-bpe" }, { "qwen2", "qwen2" }, { "smollm", "smollm" } };
+    for (int i = 0; i < countof(kind); i++) {
+        char path[200];
+        struct arena a = {0};
+        snprintf(path, sizeof path, GOLDEN "%s.json", kind[i].name);
+        json_t *doc = json_file(path, 1 << 22);
+        struct tok_parts p = take_apart(doc, &a);
+        p.pre = kind[i].pre;
+        struct tokenizer *t = load(kind[i].name), *u = tok_from_parts(&p, "parts");
+        T_CHECK(t && u);
+        if (t && u) {
+            T_INT(tok_size(u), tok_size(t));
+            T_INT(different_ids(t, u), 0);
+            T_STR(tok_digest(u), tok_digest(t));
+        } else printf("# %s\n", err_msg());
+        tok_free(t);
+        tok_free(u);
+        json_decref(doc);
+        arena_free(&a);
+    }
+}
+
+static void test_parts_refused(void)
+{
+    const struct slice two[] = { { "a", 1 }, { "a", 1 } }, bad[] = { { "\xFF", 1 } }, merge[] = { { "a\xFF", 2 } }, fine[] = { { "a", 1 }, { "b", 1 } };
+    const uint8_t type[] = { 1, 9 };
+    const struct { struct tok_parts p; const char *message; } wrong[] = {
+        { { .pre = "gpt-2" }, "0 tokens" }, { { .n = 2, .token = two, .pre = "gpt-2" }, "twice" }, { { .n = 1, .token = bad, .pre = "gpt-2" }, "not UTF-8" },
+        { { .n = 2, .token = fine, .type = type, .pre = "gpt-2" }, "type 9" }, { { .n = 2, .token = fine, .pre = "tekken" }, "\"tekken\" is not known" },
+        { { .n = 2, .token = fine }, "\"\" is not known" }, { { .n = 2, .token = fine, .pre = "gpt-2", .merge = merge, .nmerge = 1 }, "merge 0" },
+        { { .n = 2, .token = fine, .pre = "gpt-2", .merge = fine, .nmerge = 1 }, "merge 0" }, { { .kind = TOK_OF_SCORES, .n = 2, .token = fine }, "no scores" } };
+    for (int i = 0; i < countof(wrong); i++) {
+        struct tokenizer *t = tok_from_parts(&wrong[i].p, "some.gguf");
+        T_CHECK(!t);
+        if (!strstr(err_msg(), wrong[i].message) || strncmp(err_msg(), "some.gguf: ", 11)) T_STR(err_msg(), wrong[i].message);
+        tok_free(t);
+    }
+}
+
 /* ---- bad files ---- */
 
 #define PRE "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}"
@@ -293,9 +391,16 @@ static void test_refused(void)
         { DOC(MODEL("\"a\":0", "\"a a a\"") "," PRE), "merge 0" },
         { DOC(MODEL("\"a\":0", "7") "," PRE), "merge 0" },
         { DOC(MODEL("\"a\":0", "[\"a\"]") "," PRE), "merge 0" },
-        { DOC(MODEL("\"a\":0", "")), "pre_tokenizer" },
-        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Metaspace\"}"), "Metaspace is not supported" },
-        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Digits\"}"), "no ByteLevel" },
+        { DOC(MODEL("\"a\":0", "")), "decoder: none" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Whitespace\"}"), "Whitespace is not supported" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\"}"), "replacement \"_\"" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"last\"}"), "\"last\" is not known" },
+        { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Metaspace\"},{\"type\":\"ByteLevel\"}]}"), "behind Metaspace" },
+        { DOC(MODEL("\"a\":0", "") ",\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"x\"}," PRE), "such a normalizer" },
+        { DOC(MODEL("\"a\":0", "") ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x\"},\"content\":\"\"}," PRE), "Replace: pattern" },
+        { DOC(MODEL("\"a\":0", "") ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"}," PRE), "replaces nothing" },
+        { DOC(MODEL("\"a\":0", "") ",\"decoder\":{\"type\":\"BPEDecoder\"}"), "BPEDecoder is not supported" },
+        { DOC(MODEL("\"a\":0", "") ",\"decoder\":{\"type\":\"Strip\",\"content\":\"x\",\"start\":1,\"stop\":0}"), "Strip of \"x\"" },
         { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(\"}}"), "pattern" },
         { DOC(MODEL("\"a\":0", "") ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"[a&&b]\"}}"), "&&" },
         { DOC(MODEL("\"a\":0", "") ",\"normalizer\":{\"type\":\"Lowercase\"}," PRE), "Lowercase is not supported" },
@@ -379,6 +484,8 @@ int main(void)
     T_RUN(test_add_save);
     T_RUN(test_trainer);
     T_RUN(test_threads);
+    T_RUN(test_parts);
+    T_RUN(test_parts_refused);
     T_RUN(test_refused);
     T_RUN(test_encode_fails);
     T_RUN(test_damaged);
