@@ -35,6 +35,16 @@ void image_free(struct image *im)
 
 void image_digest(const void *p, size_t n, char hex[HASH_HEX]) { hash_hex(p, n, hex); }
 
+/* Pillow's alpha_composite on opaque white, in its fixed point. */
+void image_over_white(const uint8_t *rgba, uint8_t *rgb, size_t npixel)
+{
+    for (size_t i = 0; i < npixel; i++, rgba += 4, rgb += 3)
+        for (int c = 0; c < 3; c++) {
+            uint32_t sum = ((uint32_t)rgba[c] * rgba[3] + 255u * (255u - rgba[3]) + 128u) << 7;
+            rgb[c] = (uint8_t)((sum + (sum >> 8)) >> 15);
+        }
+}
+
 /* ---- EXIF orientation ---- */
 
 struct tiff { const uint8_t *p; size_t n; bool big; };
@@ -96,7 +106,7 @@ static int orient_apply(struct image *im, int orient)
 struct format {
     const char *name;
     bool (*is)(const uint8_t *p, size_t n);
-    int (*decode)(const uint8_t *p, size_t n, size_t max, struct image *out, int *orient);
+    int (*decode)(const struct decoding *d, struct image *out, int *orient);
 };
 
 static bool is_png(const uint8_t *p, size_t n) { return n >= 8 && !memcmp(p, "\x89PNG\r\n\x1a\n", 8); }
@@ -120,13 +130,14 @@ const char *image_type(const void *p, size_t n)
     return f ? f->name : NULL;
 }
 
-int image_decode(const void *p, size_t n, size_t max_pixels, struct image *out)
+int image_decode(const void *p, size_t n, size_t max_pixels, enum alpha alpha, struct image *out)
 {
     *out = (struct image){0};
     const struct format *f = format_of(p, n);
     if (!f) return fail(n ? "not a PNG, JPEG or WebP image" : "empty image");
     int orient = 1;
-    int r = f->decode(p, n, max_pixels ? max_pixels : IMAGE_MAX_PIXELS, out, &orient);
+    struct decoding d = { p, n, max_pixels ? max_pixels : IMAGE_MAX_PIXELS, alpha };
+    int r = f->decode(&d, out, &orient);
     if (!r) r = orient_apply(out, orient);
     if (r) image_free(out);
     return r;

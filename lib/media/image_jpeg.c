@@ -105,9 +105,9 @@ static int read_jpeg(struct reading *s)
     return read_rows(s);
 }
 
-int image_jpeg(const uint8_t *p, size_t n, size_t max, struct image *out, int *orient)
+int image_jpeg(const struct decoding *d, struct image *out, int *orient)
 {
-    struct reading s = { .p = p, .n = n, .max = max, .out = out, .orient = orient };
+    struct reading s = { .p = d->p, .n = d->n, .max = d->max, .out = out, .orient = orient };
     s.j.err = jpeg_std_error(&s.err);
     s.err.error_exit = give_up;
     s.err.emit_message = on_message;

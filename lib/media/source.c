@@ -147,13 +147,13 @@ int media_image(struct media_source *m, const struct media_item *item, struct im
 {
     *out = (struct image){0};
     if (item->data) {
-        if (image_decode(item->data, item->ndata, m->lim.pixels, out)) return -1;
+        if (image_decode(item->data, item->ndata, m->lim.pixels, item->alpha, out)) return -1;
         if (digest) image_digest(item->data, item->ndata, digest);
         return 0;
     }
     struct buf b = {0};
     int r = media_get(m, item->ref, item->nref, &b);
-    if (!r && image_decode(b.p, b.len, m->lim.pixels, out)) r = fail_in("%.*s", (int)mem_min(item->nref, (size_t)512), item->ref);
+    if (!r && image_decode(b.p, b.len, m->lim.pixels, item->alpha, out)) r = fail_in("%.*s", (int)mem_min(item->nref, (size_t)512), item->ref);
     if (!r && digest) image_digest(b.p, b.len, digest);
     buf_free(&b);
     return r;

@@ -26,7 +26,7 @@ struct media_limits {                      /* zero-initialised: the defaults */
     bool trust;                            /* references may leave the base folder */
 };
 
-struct media_item { const char *ref; size_t nref; const void *data; size_t ndata; };    /* data, or NULL and ref */
+struct media_item { const char *ref; size_t nref; const void *data; size_t ndata; enum alpha alpha; };    /* data, or NULL and ref */
 
 struct media_source;
 MUST_USE struct media_source *media_open(const char *base, const struct media_limits *limits);   /* NULL + fail() */

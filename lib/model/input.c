@@ -103,7 +103,7 @@ static bool is_list(const val *v) { return !v || v->type == MSGPACK_OBJECT_NIL |
 static int load_image(const struct model_io *io, const val *images, int k, struct image *im)
 {
     const val *v = val_at(images, k), *ref = val_get(v, "ref"), *data = val_get(v, "data");
-    struct media_item item = { 0 };
+    struct media_item item = { .alpha = io->media->pre.alpha };
     const uint8_t *bytes;
     if (val_bin(data, &bytes, &item.ndata)) item.data = bytes;
     else if (!val_str(ref, &item.ref, &item.nref)) return fail("image %d: neither \"ref\" nor \"data\"", k + 1);

@@ -5,14 +5,20 @@
     python tests/golden/make_preprocess.py        (written with Pillow 13.0, torchvision 0.29, transformers 5.23)
 
 decode.tsv   file, width, height, tolerance: the file, and beside it NAME.rgb with the pixels that Pillow decodes
+white.tsv    the same with transparency laid over white, as transformers' convert_to_rgb does it: NAME.white
 resize.tsv   like, filter, width, height, to width, to height, FNV-1a of the resized bytes
 tiles.tsv    like, filter, tile h, tile w, min, max, width, height, tiles, FNV-1a of their 8-bit levels
+cuts.tsv     processor, like, filter, tile side, longest edge (Idefics3) or 0, sizes HxW,... (LlavaNext) or -, width, height,
+             tiles, columns, rows, FNV-1a of their 8-bit levels
+llava_next.json, idefics3.json   as transformers saves them
 preprocessor_config.json   as transformers saves it
 tile.f32     pixel_values of the image 75 x 40 in tiles of 12 x 16, at most 4: three tiles, float32
 The source images are computed, here and in the test, by pattern().
 """
 import io
 import os
+import struct
+import zlib
 
 import numpy as np
 import torch
@@ -20,6 +26,12 @@ from PIL import Image, ImageOps
 from torchvision.transforms.v2 import functional as F
 from transformers.models.got_ocr2.image_processing_got_ocr2 import GotOcr2ImageProcessor
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.image_processing_utils import select_best_resolution
+from transformers.image_transforms import convert_to_rgb
+from transformers.models.idefics3.image_processing_idefics3 import Idefics3ImageProcessor
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.llava_next.image_processing_llava_next import LlavaNextImageProcessor
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preprocess")
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -81,11 +93,25 @@ def decode_cases():
     add("s444.jpg", smooth, "jpeg", 1, quality=80, subsampling=0)
     add("progressive.jpg", smooth, "jpeg", 1, quality=80, progressive=True)
     add("cmyk.jpg", Image.fromarray(np.dstack([pattern(23, 17), grey // 2])[:, :, :4], "CMYK"), "jpeg", 1, quality=95)
+    for name, channels in (("grey16.png", 1), ("la16.png", 2), ("rgb16.png", 3), ("rgba16.png", 4)):
+        cases.append((name, png16(channels), 0))
     add("lossless.webp", im, "webp", lossless=True)
     add("alpha.webp", rgba, "webp", lossless=True, exact=True)
     add("lossy.webp", smooth, "webp", 1, quality=80)
     add("lossy_alpha.webp", rgba, "webp", 1, quality=80)
     return cases
+
+
+def png16(channels):
+    """16 bits a channel, which Pillow cannot write: grey (some of it within 255), grey and alpha, RGB, RGBA."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    a = np.concatenate([pattern(23, 17), pattern(23, 17)[..., :1]], axis=2)[..., -channels:].astype(np.uint16)
+    a = a * (1 if channels == 1 else 257) + (np.arange(23, dtype=np.uint16)[None, :, None] * (20 if channels == 1 else 3))
+    rows = b"".join(b"\0" + r.astype(">u2").tobytes() for r in a)
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    head = struct.pack(">IIBBBBB", 23, 17, 16, kind, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
 
 
 def _exif(o):
@@ -103,6 +129,14 @@ def make_decode():
             with open(os.path.join(OUT, name + ".rgb"), "wb") as g:
                 g.write(np.array(im).tobytes())
             f.write(f"{name}\t{im.width}\t{im.height}\t{tol}\n")
+    names = [n for n, *_ in decode_cases() if n in ("rgba.png", "la.png", "pal_trans.png", "rgba16.png", "la16.png", "rgb.png",
+                                                    "pal8.png", "grey16.png", "alpha.webp", "lossy_alpha.webp", "s444.jpg")]
+    with open(os.path.join(OUT, "white.tsv"), "w") as f:
+        for name in names:
+            im = convert_to_rgb(Image.open(os.path.join(OUT, name)), return_numpy=True)
+            with open(os.path.join(OUT, name + ".white"), "wb") as g:
+                g.write(im.tobytes())
+            f.write(f"{name}\t{im.shape[1]}\t{im.shape[0]}\t{int(name.startswith(('lossy', 's444')))}\n")
 
 
 def torch_resize(a, w, h, filt):
@@ -148,7 +182,52 @@ def make_tiles():
     tiles_of(GotOcr2ImageProcessor, "bicubic", 12, 16, 1, 4, 75, 40).astype("<f4").tofile(os.path.join(OUT, "tile.f32"))
 
 
+def level_fnv(x, mean, std):
+    u8 = (x.astype(np.float64) * np.array(std).reshape(1, 3, 1, 1) + np.array(mean).reshape(1, 3, 1, 1)) * 255
+    assert abs(u8 - np.rint(u8)).max() < 1e-3
+    return fnv(np.rint(u8))
+
+
+def llava_line(like, cls, filt, side, sizes, w, h):
+    p = cls(size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_grid_pinpoints=[list(s) for s in sizes],
+            image_mean=MEAN, image_std=STD, resample=FILTERS[filt])
+    x = np.asarray(p(Image.fromarray(pattern(w, h)), return_tensors="pt")["pixel_values"])[0]
+    best = select_best_resolution((h, w), sizes)
+    rows, cols = best[0] // side, best[1] // side
+    assert len(x) == rows * cols + 1
+    text = ",".join(f"{a}x{b}" for a, b in sizes)
+    return f"llava_next\t{like}\t{filt}\t{side}\t0\t{text}\t{w}\t{h}\t{len(x)}\t{cols}\t{rows}\t{level_fnv(x, MEAN, STD)}\n"
+
+
+def idefics_line(like, cls, filt, side, longest, split, w, h):
+    p = cls(size={"longest_edge": longest}, max_image_size={"longest_edge": side}, do_image_splitting=split,
+            image_mean=MEAN, image_std=STD, resample=FILTERS[filt])
+    r = p(Image.fromarray(pattern(w, h)), return_tensors="pt", return_row_col_info=True)
+    x = np.asarray(r["pixel_values"])[0]
+    rows, cols = (max(1, int(r[k][0][0])) for k in ("rows", "cols"))
+    name = "idefics3" if split else "idefics3_whole"
+    return f"{name}\t{like}\t{filt}\t{side}\t{longest}\t-\t{w}\t{h}\t{len(x)}\t{cols}\t{rows}\t{level_fnv(x, MEAN, STD)}\n"
+
+
+def make_cuts():
+    images = [(28, 28), (57, 56), (56, 28), (100, 30), (30, 100), (1, 1), (400, 3), (2, 333), (85, 57), (200, 200), (61, 91), (113, 84), (29, 31)]
+    grids = [(28, [(28, 56), (56, 28), (56, 56), (84, 28), (28, 84)]), (20, [(40, 20), (20, 60)])]
+    with open(os.path.join(OUT, "cuts.tsv"), "w") as f:
+        for w, h in images:
+            for like, llava, idefics in (("torch", LlavaNextImageProcessor, Idefics3ImageProcessor),
+                                         ("pillow", LlavaNextImageProcessorPil, Idefics3ImageProcessorPil)):
+                for side, sizes in grids: f.write(llava_line(like, llava, "bicubic", side, sizes, w, h))
+                f.write(llava_line(like, llava, "bilinear", 28, grids[0][1], w, h))
+                for side, longest, split in ((28, 112, True), (30, 75, True), (13, 61, True), (28, 84, False)):
+                    f.write(idefics_line(like, idefics, "lanczos", side, longest, split, w, h))
+        for w, h in ((5000, 4900), (31, 9000)):         # beyond the most pixels of a side, 4096
+            f.write(idefics_line("torch", Idefics3ImageProcessor, "bilinear", 1400, 5000, True, w, h))
+
+
 def make_config():
+    LlavaNextImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, resample=2,
+                            image_grid_pinpoints=[[28, 56], [84, 28]]).to_json_file(os.path.join(OUT, "llava_next.json"))
+    Idefics3ImageProcessor(size={"longest_edge": 77}, max_image_size={"longest_edge": 33}).to_json_file(os.path.join(OUT, "idefics3.json"))
     p = GotOcr2ImageProcessor(size={"height": 24, "width": 32}, crop_to_patches=True, min_patches=2, max_patches=7,
                               image_mean=MEAN, image_std=STD, resample=2)
     p.save_pretrained(OUT)
@@ -159,4 +238,5 @@ if __name__ == "__main__":
     make_decode()
     make_resize()
     make_tiles()
+    make_cuts()
     make_config()

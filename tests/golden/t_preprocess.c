@@ -44,9 +44,9 @@ static void read_golden(const char *name, struct buf *b)
     free(path);
 }
 
-static void test_decode(void)
+static void check_decoding(const char *list, const char *suffix, enum alpha alpha, int least)
 {
-    FILE *f = fopen(DIR_GOLDEN "decode.tsv", "r");
+    FILE *f = fopen(list, "r");
     char name[64], rgb[80];
     int w, h, tol, n = 0;
     T_CHECK(f != NULL);
@@ -54,9 +54,9 @@ static void test_decode(void)
         struct buf data = {0}, want = {0};
         struct image im;
         read_golden(name, &data);
-        snprintf(rgb, sizeof rgb, "%s.rgb", name);
+        snprintf(rgb, sizeof rgb, "%s%s", name, suffix);
         read_golden(rgb, &want);
-        T_OK(image_decode(data.p, data.len, 0, &im));
+        T_OK(image_decode(data.p, data.len, 0, alpha, &im));
         T_INT(im.w, w);
         T_INT(im.h, h);
         int worst = want.len == (size_t)w * (size_t)h * 3 && im.w == w && im.h == h ? 0 : 999;
@@ -67,9 +67,12 @@ static void test_decode(void)
         buf_free(&data);
         buf_free(&want);
     }
-    T_CHECK(n > 20);
+    T_CHECK(n >= least);
     if (f) fclose(f);
 }
+
+static void test_decode(void) { check_decoding(DIR_GOLDEN "decode.tsv", ".rgb", ALPHA_DROP, 25); }
+static void test_decode_over_white(void) { check_decoding(DIR_GOLDEN "white.tsv", ".white", ALPHA_WHITE, 10); }
 
 static void test_resize(void)
 {
@@ -133,6 +136,48 @@ static void test_tiles(void)
     if (f) fclose(f);
 }
 
+/* "28x56,56x28": heights and widths. */
+static void read_sizes(const char *s, struct pre_cfg *c)
+{
+    for (c->nsize = 0; sscanf(s, "%dx%d", &c->size[c->nsize].h, &c->size[c->nsize].w) == 2; c->nsize++) {
+        s += strcspn(s, ",");
+        s += *s == ',';
+    }
+}
+
+static void test_cuts(void)
+{
+    FILE *f = fopen(DIR_GOLDEN "cuts.tsv", "r");
+    char kind[32], like[16], filter[16], sizes[128];
+    struct tiles want;
+    uint64_t hash;
+    int w, h, n = 0;
+    T_CHECK(f != NULL);
+    for (struct pre_cfg c = pre_default(); f && fscanf(f, "%31s %15s %15s %d %d %127s %d %d %d %d %d %" SCNx64, kind, like, filter, &c.h,
+                       &c.longest, sizes, &w, &h, &want.n, &want.cols, &want.rows, &hash) == 12; n++) {
+        c.kind = *kind == 'l' ? PRE_ANYRES : PRE_SPLIT;
+        c.tiling = strcmp(kind, "idefics3_whole") != 0;
+        c.w = c.h;
+        c.like = like_named(like);
+        c.resample = filter_named(filter);
+        read_sizes(sizes, &c);
+        struct image im = pattern(w, h);
+        struct tiles t = pre_tiles(&c, w, h);
+        float *x = mem_alloc(tiles_floats(&t) * sizeof *x);
+        T_INT(t.n, want.n);
+        T_INT(t.cols, want.cols);
+        T_INT(t.rows, want.rows);
+        T_OK(pre_run(&c, &im, x));
+        bool same = level_hash(&c, x, t.n) == hash;
+        if (!same) printf("# %s %s: %dx%d differs\n", kind, like, w, h);
+        T_CHECK(same);
+        free(x);
+        image_free(&im);
+    }
+    T_INT(n, 184);
+    if (f) fclose(f);
+}
+
 static void test_values(void)
 {
     struct pre_cfg c = pre_default();
@@ -158,8 +203,10 @@ static void test_values(void)
 int main(void)
 {
     T_RUN(test_decode);
+    T_RUN(test_decode_over_white);
     T_RUN(test_resize);
     T_RUN(test_tiles);
+    T_RUN(test_cuts);
     T_RUN(test_values);
     return t_end();
 }

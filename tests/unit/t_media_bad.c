@@ -44,7 +44,7 @@ static int decode_exact(const void *p, size_t n, struct image *im)
 {
     uint8_t *q = mem_alloc(n);
     memcpy(q, p, n);
-    int r = image_decode(q, n, 1 << 20, im);
+    int r = image_decode(q, n, 1 << 20, ALPHA_WHITE, im);
     free(q);
     return r;
 }
@@ -78,7 +78,7 @@ static void mutate(const struct buf *b, const char *purpose, int rounds)
         memcpy(q, b->p, b->len);
         for (uint32_t k = rng_next_below(&r, 4) + 1; k; k--)
             q[rng_next_below(&r, (uint32_t)b->len)] = (uint8_t)rng_next_below(&r, 256);
-        if (image_decode(q, b->len, 1 << 20, &im) == 0) image_free(&im);
+        if (image_decode(q, b->len, 1 << 20, ALPHA_WHITE, &im) == 0) image_free(&im);
     }
     free(q);
 }

@@ -30,7 +30,7 @@ static void test_png_round_trip(void)
         buf_str(&b, "kept");
         T_OK(image_write_png(&im, &b));
         T_CHECK(!memcmp(b.p, "kept", 4));
-        T_OK(image_decode(b.p + 4, b.len - 4, 0, &back));
+        T_OK(image_decode(b.p + 4, b.len - 4, 0, ALPHA_DROP, &back));
         T_INT(worst(&im, &back), 0);
         image_free(&im);
         image_free(&back);
@@ -49,7 +49,7 @@ static struct image png_layout(int colour, int depth, bool interlaced, int fill)
     for (int i = 0; i < 5; i++) row[i] = rows[i];
     memset(rows[0], 0, 8);
     make_png(&b, 9, 5, colour, depth, interlaced, row);
-    T_OK(image_decode(b.p, b.len, 0, &im));
+    T_OK(image_decode(b.p, b.len, 0, ALPHA_DROP, &im));
     buf_free(&b);
     return im;
 }
@@ -94,7 +94,7 @@ static void test_lossy(void)
         if (i < 2) make_jpeg(&b, &im, i == 1);
         else make_webp(&b, &im, i == 3);
         T_STR(image_type(b.p, b.len), i < 2 ? "jpeg" : "webp");
-        T_OK(image_decode(b.p, b.len, 0, &back));
+        T_OK(image_decode(b.p, b.len, 0, ALPHA_DROP, &back));
         T_INT(back.w, 70);
         T_INT(back.h, 41);
         T_CHECK(worst(&im, &back) <= (i == 3 ? 0 : 110));     /* the sharp blue edge rings; elsewhere: */
@@ -114,9 +114,9 @@ static void test_cap(void)
         if (i == 0) T_OK(image_write_png(&im, &b));
         else if (i == 1) make_jpeg(&b, &im, false);
         else make_webp(&b, &im, true);
-        T_FAIL(image_decode(b.p, b.len, 599, &back), "30 x 20 pixels: more than 599");
+        T_FAIL(image_decode(b.p, b.len, 599, ALPHA_DROP, &back), "30 x 20 pixels: more than 599");
         T_CHECK(back.px == NULL);
-        T_OK(image_decode(b.p, b.len, 600, &back));
+        T_OK(image_decode(b.p, b.len, 600, ALPHA_DROP, &back));
         image_free(&back);
         buf_free(&b);
     }
@@ -131,9 +131,9 @@ static void test_type(void)
     T_CHECK(image_type("GIF89a", 6) == NULL);
     T_CHECK(image_type("", 0) == NULL);
     T_STR(image_type("\xff\xd8\xff\xe0", 4), "jpeg");
-    T_FAIL(image_decode("GIF89a", 6, 0, &im), "not a PNG, JPEG or WebP image");
-    T_FAIL(image_decode("", 0, 0, &im), "empty image");
-    T_FAIL(image_decode("\x89PNG\r\n\x1a\n", 8, 0, &im), "truncated PNG");
+    T_FAIL(image_decode("GIF89a", 6, 0, ALPHA_DROP, &im), "not a PNG, JPEG or WebP image");
+    T_FAIL(image_decode("", 0, 0, ALPHA_DROP, &im), "empty image");
+    T_FAIL(image_decode("\x89PNG\r\n\x1a\n", 8, 0, ALPHA_DROP, &im), "truncated PNG");
 }
 
 static void test_digest(void)

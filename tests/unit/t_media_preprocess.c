@@ -120,6 +120,33 @@ static void test_load_forms(void)
     T_FAIL(pre_load(&c, "/tmp/none-such.json"), "none-such");
 }
 
+static void test_load_other_kinds(void)
+{
+    struct pre_cfg c;
+    T_OK(pre_load(&c, "tests/golden/preprocess/llava_next.json"));
+    T_INT(c.kind, PRE_ANYRES);
+    T_INT(c.h * 100 + c.w, 2828);
+    T_INT(c.nsize, 2);
+    T_INT(c.size[1].h * 100 + c.size[1].w, 8428);
+    T_INT(c.resample, RESAMPLE_BILINEAR);
+    T_INT(c.alpha, ALPHA_DROP);
+    T_OK(pre_load(&c, "tests/golden/preprocess/idefics3.json"));
+    T_INT(c.kind, PRE_SPLIT);
+    T_INT(c.h * 100 + c.w, 3333);
+    T_INT(c.longest, 77);
+    T_INT(c.resample, RESAMPLE_LANCZOS);
+    T_INT(c.alpha, ALPHA_WHITE);
+    T_CHECK(c.tiling);
+    char *p = put("p.json", "{\"image_processor_type\": \"LlavaNextImageProcessorPil\"}");
+    T_OK(pre_load(&c, p));                                 /* absent keys: transformers' defaults */
+    T_INT(c.h, 224);
+    T_FAIL(pre_save(&c, p), "only InternVL");
+    free(p);
+}
+
+#define LLAVA "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"size\": {\"shortest_edge\": 32}, "
+#define SMOL "{\"image_processor_type\": \"SmolVLMImageProcessor\", "
+
 static void test_load_refuses(void)
 {
     static const struct { const char *text, *message; } bad[] = {
@@ -135,6 +162,15 @@ static void test_load_refuses(void)
         { "{\"size\": 224, \"resample\": 4}", "box" },
         { "{\"size\": 224, \"min_patches\": 5, \"max_patches\": 4}", "min_patches" },
         { "{\"size\": 224, \"max_patches\": 100000}", "max_patches" },
+        { LLAVA "\"crop_size\": 16}", "crop_size: 16 x 16 of 32 x 32" },
+        { LLAVA "\"crop_size\": 32}", "[336, 672] is not a multiple of 32" },
+        { LLAVA "\"crop_size\": 32, \"image_grid_pinpoints\": [[32]]}", "image_grid_pinpoints: want pairs" },
+        { LLAVA "\"crop_size\": 32, \"image_grid_pinpoints\": []}", "want 1 to 64 sizes" },
+        { LLAVA "\"crop_size\": 32, \"image_grid_pinpoints\": [[0, 32]]}", "sides must be 1" },
+        { LLAVA "\"crop_size\": 32, \"image_grid_pinpoints\": [[8192, 8192]]}", "makes 1024 tiles or more" },
+        { SMOL "\"max_image_size\": {\"longest_edge\": 8}, \"size\": {\"longest_edge\": 4000}}", "makes 1024 tiles or more" },
+        { SMOL "\"max_image_size\": {\"height\": 8}}", "max_image_size: longest_edge" },
+        { SMOL "\"do_resize\": false}", "do_resize: false is not supported" },
         { "[1]", "want an object" },
         { "{\"size\": 224", "bad.json" },
     };
@@ -174,6 +210,7 @@ int main(void)
     T_RUN(test_extreme);
     T_RUN(test_load_saved_by_transformers);
     T_RUN(test_load_forms);
+    T_RUN(test_load_other_kinds);
     T_RUN(test_load_refuses);
     T_RUN(test_save);
     dir_remove(dir);
