@@ -73,7 +73,7 @@ static void test_png_layouts(void)
     check_layout(PNG_COLOR_TYPE_GRAY, 2, 0x55, 85, 85, 85);
     check_layout(PNG_COLOR_TYPE_GRAY, 4, 0x33, 51, 51, 51);
     check_layout(PNG_COLOR_TYPE_GRAY, 8, 0x71, 0x71, 0x71, 0x71);
-    check_layout(PNG_COLOR_TYPE_GRAY, 16, 0x71, 0x71, 0x71, 0x71);       /* the high byte */
+    check_layout(PNG_COLOR_TYPE_GRAY, 16, 0x71, 255, 255, 255);          /* 0x7171, clipped as Pillow does */
     check_layout(PNG_COLOR_TYPE_GRAY_ALPHA, 8, 0x20, 0x20, 0x20, 0x20);  /* alpha dropped, not blended */
     check_layout(PNG_COLOR_TYPE_GRAY_ALPHA, 16, 0x20, 0x20, 0x20, 0x20);
     check_layout(PNG_COLOR_TYPE_RGB, 8, 0x90, 0x90, 0x90, 0x90);

@@ -41,7 +41,7 @@ static void test_layout(void)
     T_OK(image_new(4, 4, &im));
     for (int i = 0; i < 16 * 3; i++) im.px[i] = (uint8_t)(i / 3 * 4 + i % 3);
     T_INT(pre_tiles(&c, 4, 4).n, 5);
-    T_INT(tiles_floats(&(struct tiles){ 1, c.h, c.w }), 12);
+    T_INT(tiles_floats(&(struct tiles){ .n = 1, .h = c.h, .w = c.w }), 12);
     T_OK(pre_run(&c, &im, x));
     T_NEAR(x[0], 0, 1e-3);                                 /* tile 0, red, (0, 0) */
     T_NEAR(x[12], 8, 1e-3);                                /* tile 1: two pixels to the right */
@@ -137,7 +137,7 @@ static void test_load_other_kinds(void)
     T_INT(c.resample, RESAMPLE_LANCZOS);
     T_INT(c.alpha, ALPHA_WHITE);
     T_CHECK(c.tiling);
-    char *p = put("p.json", "{\"image_processor_type\": \"LlavaNextImageProcessorPil\"}");
+    char *p = put("p.json", "{\"image_processor_type\": \"LlavaNextImageProcessorPil\", \"image_grid_pinpoints\": [[448, 224]]}");
     T_OK(pre_load(&c, p));                                 /* absent keys: transformers' defaults */
     T_INT(c.h, 224);
     T_FAIL(pre_save(&c, p), "only InternVL");
