@@ -81,7 +81,7 @@ static void pack(struct packed *p, const struct model_cfg *c, const struct safet
     p->pixels = mem_grow(p->pixels, (size_t)(p->ntile + add) * (size_t)px + 1, sizeof(float));
     memcpy(p->pixels + (size_t)p->ntile * (size_t)px, pixels + (size_t)tiles[0] * (size_t)px, (size_t)add * (size_t)px * sizeof(float));
     p->ntile += add;
-    p->image = (struct model_image){ { p->ntile, c->vision.image, c->vision.image }, p->pixels };
+    p->image = (struct model_image){ { .n = p->ntile, .h = c->vision.image, .w = c->vision.image }, p->pixels };
     for (int i = 0; i < n; i++) {
         p->id[p->n] = id[i];
         p->pos[p->n] = i;

@@ -116,7 +116,7 @@ static void add_places(struct draft *d, const int *id, int n, const struct model
         int run = 0;
         while (i + run < n && id[i + run] == c->image_token_id) run++;
         if (run) d->ex.place[d->ex.nplace++] = (struct train_place){ i, run, set->nfeature };
-        if (run) set->tiles[set->nimage++] = (struct tiles){ run / per, side, side };
+        if (run) set->tiles[set->nimage++] = (struct tiles){ .n = run / per, .h = side, .w = side };
         set->nfeature += run;
         i += run ? run : 1;
     }
