@@ -2,8 +2,8 @@
  * From an image to the vision tower's input, as transformers' image processors do it: the image is resized and cut into
  * tiles, then (p * rescale - mean) / std. How it is cut is the processor's kind:
  *
- *   PRE_GRID    GotOcr2 (InternVL): the grid whose aspect is nearest to the image's, the image stretched onto it, and a
- *               thumbnail of the whole behind the tiles when there are several
+ *   PRE_GRID    GotOcr2, and InternVL's own code: the grid whose aspect is nearest to the image's, the image stretched onto
+ *               it, and a thumbnail of the whole behind the tiles when there are several
  *   PRE_ANYRES  LlavaNext: the whole image squeezed into one tile, then the image at the best of given sizes, its aspect
  *               kept and black added on both sides, cut into tiles
  *   PRE_SPLIT   Idefics3, SmolVLM: the longest edge resized, both sides stretched to whole tiles, and the whole squeezed
@@ -50,10 +50,10 @@ struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);      /* what an
 MUST_USE int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out);
 
 /* Reads Hugging Face's preprocessor_config.json. `path`: that file, a processor_config.json that holds an
- * "image_processor", or a checkpoint's folder (in which transformers prefers the second; so do we). Keys that ask for
- * something this code does not do (centre crops, padding, size by an edge) are refused, not ignored. Transparency goes
- * by what the original code of each family does: white shows through with Idefics3 and SmolVLM, elsewhere alpha is
- * dropped (transformers 5 shows white everywhere, but only where it is handed an opened image instead of a file). */
+ * "image_processor", or a checkpoint's folder (in which transformers prefers the second; so do we; of a model of type
+ * internvl_chat its config.json, where the original code has its settings). Keys that ask for something this code does
+ * not do (centre crops, padding, size by an edge) are refused, not ignored. Transparency goes by what the original code of
+ * each family does: white shows through with Idefics3 and SmolVLM, elsewhere alpha is dropped (transformers 5 shows white everywhere, but only where it is handed an opened image instead of a file). */
 MUST_USE int pre_load(struct pre_cfg *cfg, const char *path);
 MUST_USE int pre_save(const struct pre_cfg *cfg, const char *path);      /* of PRE_GRID; writes the file `path`; transformers loads it */
 

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
-#include "media/preprocess.h"
-#include "store/json.h"
+#include "media/preprocess_priv.h"
 
 enum { CONFIG_MAX = 1 << 20 };
 
@@ -209,6 +208,18 @@ static int load_file(struct pre_cfg *cfg, const char *path, bool *found)
     return 0;
 }
 
+/* Of a model whose own config.json has the settings. */
+static int load_model_config(struct pre_cfg *cfg, const char *dir, bool *found)
+{
+    char *path = file_join(dir, "config.json");
+    json_t *doc = file_exists(path) ? json_file(path, CONFIG_MAX) : json_object();
+    *found = doc && pre_is_internvl_chat(doc);
+    int r = !doc ? -1 : *found && pre_read_internvl_chat(doc, cfg) ? fail_in("%s", path) : 0;
+    json_decref(doc);
+    free(path);
+    return r;
+}
+
 int pre_load(struct pre_cfg *cfg, const char *path)
 {
     bool found = false;
@@ -216,6 +227,7 @@ int pre_load(struct pre_cfg *cfg, const char *path)
         if (load_file(cfg, path, &found)) return -1;
         return found ? 0 : fail("%s: no image processor in it", path);
     }
+    if (load_model_config(cfg, path, &found)) return -1;
     static const char *const names[] = { "processor_config.json", "preprocessor_config.json" };
     for (int i = 0; i < countof(names) && !found; i++) {
         char *file = file_join(path, names[i]);

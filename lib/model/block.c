@@ -34,9 +34,20 @@ int space_reserve(struct space *s, struct ops *o)
     return 0;
 }
 
+static bool follows(const struct mat *a, const struct mat *b)
+{
+    return (const uint8_t *)a->p + (size_t)a->rows * (size_t)a->cols * dtype_size(a->t) == b->p;
+}
+
+/* One product for the parameters from w on that make y's columns together; where a mapped file has them apart, one each. */
 void linear_param(struct ops *o, struct mat y, struct mat x, const struct param *w, const struct param *b)
 {
-    o->linear(o, y, x, mat_of(w->w.p, w->w.t, y.cols, w->cols), vec(b));
+    for (int at = 0; at < y.cols;) {
+        struct mat m = w->w;
+        for (w++; at + m.rows < y.cols && follows(&m, &w->w); w++) m.rows += w->rows;
+        o->linear(o, mat_cols(y, at, m.rows), x, m, b ? vec(b) + at : NULL);
+        at += m.rows;
+    }
 }
 
 /* dx.p NULL: not wanted. */

@@ -8,7 +8,8 @@
 #include "store/safetensors.h"
 
 /* ---- weights: rows of the parameter table, NULL where the architecture has none ---- */
-/* q, k and v lie behind one another in memory (or are one tensor), and so do gate and up: one product computes them. */
+/* q, k and v are rows of the table behind one another (or one tensor), and so are gate and up. They lie behind one another
+ * in memory too, so that one product computes them, except where a mapped file has them apart. */
 struct block {
     struct param *norm1, *norm1_b, *qkv, *qkv_b, *q_norm, *k_norm, *o, *o_b, *scale1;
     struct param *norm2, *norm2_b, *up, *up_b, *down, *down_b, *scale2;       /* up: first of gate, up when gated */

@@ -27,7 +27,7 @@ static int unit_end(const struct model *m, int i)
     return i;
 }
 
-/* Only a device that is the host can use the file's pages, and only what is never written. */
+/* Only a device that is the host can use the file's pages, and only what is never written. Biases are read as one array. */
 static bool may_stay(const struct model *m, int i, int end)
 {
     if (m->flags & MODEL_TRAIN || strcmp(m->o->name, "cpu")) return false;
@@ -35,7 +35,7 @@ static bool may_stay(const struct model *m, int i, int end)
         const struct st_tensor *t = m->info[k].src, *before = k > i ? m->info[k - 1].src : NULL;
         enum dtype d = weight_dtype(m, &m->ps.v[k]);
         if (!t || !is_dtype(t, d) || (uintptr_t)t->p % dtype_size(d)) return false;
-        if (before && before->p + before->bytes != t->p) return false;
+        if (before && m->ps.v[k].vector && before->p + before->bytes != t->p) return false;
     }
     return true;
 }
@@ -59,11 +59,11 @@ static int place_weights(struct model *m)
     for (int i = 0, end; i < m->ps.n; i = end) {
         end = unit_end(m, i);
         bool stays = may_stay(m, i, end);
-        uint8_t *p = stays ? (uint8_t *)(uintptr_t)m->info[i].src->p : at;
+        uint8_t *p = at;
         if (!stays) at += unit_bytes(m, i, end);
         for (int k = i; k < end; k++) {
             struct param *q = &m->ps.v[k];
-            q->w = mat_of(p, weight_dtype(m, q), q->rows, q->cols);
+            q->w = mat_of(stays ? (uint8_t *)(uintptr_t)m->info[k].src->p : p, weight_dtype(m, q), q->rows, q->cols);
             p += q->n * dtype_size(q->w.t);
         }
     }
