@@ -126,10 +126,11 @@ void block_plan_grad(struct space *s, const struct block_cfg *c, enum dtype t, i
 static struct attn_args packed(const struct block_cfg *c, const struct block_act *a, const struct attend *at)
 {
     struct mat qk = view_qk(c, a);
+    bool local = block_is_local(c, at->layer);
     return (struct attn_args){
         .q = mat_cols(qk, 0, q_cols(c)), .k = mat_cols(qk, q_cols(c), kv_cols(c)), .v = view_v(c, a->qkv), .o = a->o,
         .heads = c->heads, .kv_heads = c->kv_heads, .head_dim = c->head_dim, .scale = 1.0f / sqrtf((float)c->head_dim),
-        .causal = c->causal, .nseq = at->nseq, .start = at->start, .prefix = at->prefix, .lse = a->lse };
+        .causal = c->causal, .nseq = local ? at->nwindow : at->nseq, .start = local ? at->window : at->start, .prefix = at->prefix, .lse = a->lse };
 }
 
 static void attention(struct ops *o, const struct block_cfg *c, const struct block *w, const struct block_act *a, const struct attend *at)

@@ -24,12 +24,23 @@
  *   linear   inv_freq / factor
  *   llama3   as transformers' modeling_rope_utils: long wavelengths / factor, smoothed between low and high */
 enum rope_kind { ROPE_NONE, ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
-struct rope_cfg { enum rope_kind kind; double theta, factor, low, high; int original; };
+/* Positions may have several axes: then the pairs of a head fall into a section for each, rotated by that coordinate.
+ *   M-RoPE (Qwen2-VL)  frame, row, column; the frequencies are those the pairs have anyhow
+ *   axial              row, column; each section has the frequencies of a head of D / axes */
+enum { ROPE_AXES = 3 };
+struct rope_cfg {
+    enum rope_kind kind;
+    double theta, factor, low, high;
+    int original;
+    int axes, section[ROPE_AXES];              /* axes 0: positions are one number */
+    bool axial;
+};
 
 /* The checkpoint's tensors of q, k and v: three; one, the three behind one another; one, where each key head's query heads,
  * its key and its value are neighbours (InternLM2's wqkv): rows of (H/Hk + 2) D for each of the Hk. */
 enum qkv { QKV_APART, QKV_STACKED, QKV_GROUPED };
 
+enum { CFG_LAYERS_MAX = 1024 };
 struct block_cfg {                             /* layers equal blocks: x += s1 * attn(norm(x)); x += s2 * mlp(norm(x)) */
     int layers, hidden, heads, kv_heads, head_dim, mlp;
     enum norm norm; float eps;                 /* both norms of a block */
@@ -41,12 +52,17 @@ struct block_cfg {                             /* layers equal blocks: x += s1 *
     bool causal;
     enum act act;
     struct rope_cfg rope;                      /* ROPE_NONE: positions are added once, before the blocks */
+    uint64_t local[CFG_LAYERS_MAX / 64];       /* bit l: block l attends within windows (struct vision_cfg) */
 };
+static inline bool block_is_local(const struct block_cfg *b, int layer) { return b->local[layer / 64] >> layer % 64 & 1; }
 
 struct vision_cfg {
     struct block_cfg blocks;
-    int image, patch;                          /* sides in pixels of a (square) tile and patch */
-    bool pos_table;                            /* learned positions [1 + patches, hidden] */
+    int image, patch;                          /* sides in pixels of a (square) tile and patch; image 0: images of any size */
+    int frames;                                /* pictures a patch spans, all the same one (Conv3d); 0: the weight is a Conv2d's */
+    int window;                                /* side in patches of the windows of local blocks, whose last ones are cut off */
+    bool patch_bias, cls;                      /* cls: a class token before the patches */
+    bool pos_table;                            /* learned positions [cls + patches, hidden] */
     bool final_norm; enum norm final_kind;     /* behind the last block */
     float layer_scale_init, init_range;
 };
@@ -66,7 +82,9 @@ struct model_cfg {
     struct vision_cfg vision;
     struct text_cfg text;
     enum act proj_act;                         /* projector: norm, linear, act, linear */
-    float proj_eps;
+    enum norm proj_norm; float proj_eps;
+    bool proj_norm_patch;                      /* the norm is over each patch, not over all that make a token */
+    int proj_hidden;                           /* width between the two products */
     int shuffle;                               /* 1 / downsample_ratio: shuffle x shuffle patches make one token */
     int image_token_id;                        /* -1 without vision, or where only the tokenizer knows it (internvl_chat) */
     int neos, eos[CFG_EOS_MAX];                /* generation_config.json where present, else config.json */

@@ -53,7 +53,7 @@ static int read_vision(const json_t *obj, struct vision_cfg *v)
     struct block_cfg *b = &v->blocks;
     bool mask = false, mean = true;
     const char *type = "internvl_vision";
-    *v = (struct vision_cfg){ .image = 448, .patch = 14, .pos_table = true, .layer_scale_init = 0.1f, .init_range = 0.02f };
+    *v = (struct vision_cfg){ .image = 448, .patch = 14, .patch_bias = true, .cls = true, .pos_table = true, .layer_scale_init = 0.1f, .init_range = 0.02f };
     *b = (struct block_cfg){ .layers = 24, .hidden = 1024, .heads = 16, .mlp = 4096, .eps = 1e-6f, .o_bias = true,
                              .mlp_bias = true, .qk_eps = 1e-6f, .layer_scale = true, .act = ACT_GELU };
     if (json_opt_str(obj, "model_type", &type)) return -1;
@@ -77,6 +77,7 @@ int cfg_read_shuffle(const json_t *doc, struct model_cfg *c)
     double ratio = 0.5;
     int grid = c->vision.image / c->vision.patch;
     c->proj_act = ACT_GELU;
+    c->proj_hidden = c->text.blocks.hidden;
     c->proj_eps = 1e-5f;                       /* torch's LayerNorm default; the projector takes no eps from the config */
     if (json_opt_f64(doc, "downsample_ratio", &ratio)) return -1;
     if (!(ratio > 0.01 && ratio <= 1)) return fail("downsample_ratio: %g is not within 0.01 and 1", ratio);

@@ -10,7 +10,7 @@ static int read_vision(const json_t *obj, struct vision_cfg *v)
 {
     struct block_cfg *b = &v->blocks;
     const char *type = "intern_vit_6b";
-    *v = (struct vision_cfg){ .image = 224, .patch = 14, .pos_table = true, .layer_scale_init = 0.1f, .init_range = 0.02f };
+    *v = (struct vision_cfg){ .image = 224, .patch = 14, .patch_bias = true, .cls = true, .pos_table = true, .layer_scale_init = 0.1f, .init_range = 0.02f };
     *b = (struct block_cfg){ .layers = 48, .hidden = 3200, .heads = 25, .mlp = 12800, .norm = NORM_RMS, .eps = 1e-6f,
                              .qkv = QKV_STACKED, .o_bias = true, .mlp_bias = true, .qk_norm = true, .layer_scale = true, .act = ACT_GELU };
     if (json_opt_str(obj, "model_type", &type)) return -1;

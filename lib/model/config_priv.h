@@ -7,7 +7,7 @@
 #include "model/config.h"
 #include "store/json.h"
 
-enum { DIM_MAX = 1 << 17, MLP_MAX = 1 << 20, LAYERS_MAX = 1024, HEADS_MAX = 1024, VOCAB_MAX = 1 << 24, POS_MAX = 1 << 24,
+enum { DIM_MAX = 1 << 17, MLP_MAX = 1 << 20, LAYERS_MAX = CFG_LAYERS_MAX, HEADS_MAX = 1024, VOCAB_MAX = 1 << 24, POS_MAX = 1 << 24,
        IMAGE_MAX = 1 << 13 };
 
 MUST_USE int cfg_read_internvl(const json_t *doc, struct model_cfg *c);

@@ -3,6 +3,7 @@
  * the tree, so that rows that share a prefix are neighbours and attend to it as one segment.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "model/kv_priv.h"
 
@@ -13,10 +14,10 @@ static void plan_encode(struct model *m, struct space *s, const struct model_ima
     projector_plan(m, s, rows, false, &m->pass.proj);
 }
 
-int model_encode(struct model *m, const struct model_image *image, int n, struct mat *out)
+int model_encode(struct model *m, const struct model_image *image, int n, struct model_features *out)
 {
     struct space measure = {0};
-    int C = m->cfg.text.blocks.hidden, rows = vision_features(m, image, n);
+    int C = m->cfg.text.blocks.hidden, rows = vision_begin(m, image, n);
     if (rows < 0) return -1;
     if (!rows) return fail("no images to encode");
     m->pass.ntok = 0;
@@ -27,12 +28,23 @@ int model_encode(struct model *m, const struct model_image *image, int n, struct
     plan_encode(m, &m->space, image, n, rows);
     void *p = m->o->alloc(m->o, (size_t)rows * (size_t)C * dtype_size(m->t), "image features");
     if (!p) return -1;
-    *out = mat_of(p, m->t, rows, C);
+    *out = (struct model_features){ .x = mat_of(p, m->t, rows, C) };
     vision_forward(m, &m->pass.vision, image, n, m->pass.proj.in);
-    projector_forward(m, &m->pass.proj, *out);
+    projector_forward(m, &m->pass.proj, out->x);
+    if (m->cfg.text.blocks.rope.axes) {
+        out->place = mem_array((size_t)rows, sizeof *out->place);
+        vision_places(m, image, n, out->place);
+    }
     if (!m->o->sync(m->o)) return 0;
-    m->o->release(m->o, p);
+    model_features_free(m, out);
     return -1;
+}
+
+void model_features_free(struct model *m, struct model_features *f)
+{
+    if (f->x.p) m->o->release(m->o, f->x.p);
+    free(f->place);
+    *f = (struct model_features){0};
 }
 
 /* ---- rows over the tree ---- */
@@ -44,7 +56,8 @@ struct extend {
     const struct model_rows *r;
     struct group *group; int ngroup;
     int *order;                                /* [n] caller's row of each inner row */
-    int *id, *feature, *pos, nrow;
+    int *id, *feature, nrow;
+    int *pos;                                  /* [axes][n] */
     struct kv_pass pass;
 };
 
@@ -83,8 +96,8 @@ static int check_rows(const struct extend *e)
     const struct model_cfg *c = &e->m->cfg;
     for (int i = 0; i < r->n; i++) {
         if (r->feature && r->feature[i] >= 0) {
-            if (r->feature[i] >= r->feature_mat.rows || r->feature_mat.cols != c->text.blocks.hidden)
-                return fail("row %d: image feature %d of %d", i, r->feature[i], r->feature_mat.rows);
+            if (r->feature[i] >= r->features->x.rows || r->features->x.cols != c->text.blocks.hidden)
+                return fail("row %d: image feature %d of %d", i, r->feature[i], r->features->x.rows);
         } else if (r->id[i] < 0 || r->id[i] >= c->text.vocab)
             return fail("row %d: token %d is not within the vocabulary of %d", i, r->id[i], c->text.vocab);
     }
@@ -150,7 +163,8 @@ static void add_rows(struct extend *e, struct kv_node *n)
         e->order[k] = row;
         e->id[k] = feature ? -1 : r->id[row];
         e->feature[k] = feature ? r->feature[row] : -1;
-        e->pos[k] = n->base + at;
+        const struct feature_place *place = feature && r->features->place ? &r->features->place[r->feature[row]] : NULL;
+        n->lag = rope_place(&e->m->cfg.text.blocks.rope, n->base + at, n->lag, place, &e->pos[k], r->n);
         e->pass.nkey[k] = n->base + at + 1;
         e->pass.slot[k] = slot_of(n, at);
     }
@@ -190,9 +204,11 @@ static int arrange(struct extend *e)
         maxpos = mem_max(maxpos, n->base + n->len + e->group[g].n);
     }
     if (pages > e->kv->nfree) return fail("kv cache: %d pages more are needed, %d are free", pages, e->kv->nfree);
-    if (rope_reserve(e->m, maxpos)) return -1;
+    if (maxpos > e->m->cfg.text.max_pos) return fail("position %d: the model knows %d", maxpos - 1, e->m->cfg.text.max_pos);
+    if (rope_reserve(e->m, &e->m->rope, &e->m->cfg.text.blocks, maxpos)) return -1;
     for (int g = 0; g < e->ngroup; g++) kv_grow(e->kv, &e->kv->node[e->group[g].node], e->group[g].n);
-    e->order = ints(e), e->id = ints(e), e->feature = ints(e), e->pos = ints(e);
+    e->order = ints(e), e->id = ints(e), e->feature = ints(e);
+    e->pos = arena_alloc(&e->m->host, ROPE_AXES * (size_t)e->r->n * sizeof *e->pos);
     e->pass.nkey = ints(e), e->pass.slot = ints(e);
     int root = link_tree(e, &nseg);
     e->pass.seg = arena_alloc(&e->m->host, (size_t)nseg * sizeof *e->pass.seg);
@@ -205,6 +221,7 @@ static void plan_extend(struct model *m, struct space *s, int n, struct mat *bac
 {
     struct pass *p = &m->pass;
     tower_plan(s, &m->cfg.text.blocks, m->t, n, false, false, &p->act);
+    p->cs = rope_plan(s, &m->cfg.text.blocks, n);
     p->hidden = space_mat(s, m->t, n, m->cfg.text.blocks.hidden);
     *back = space_mat(s, m->t, n, m->cfg.text.blocks.hidden);
 }
@@ -235,8 +252,9 @@ int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, str
     if (space_reserve(&m->space, o) || arrange(&e)) return -1;
     plan_extend(m, &m->space, r->n, &back);
     o->gather(o, p->act.x[0], m->dec.embed->w, e.id);
-    if (r->feature_mat.p) o->gather(o, p->act.x[0], r->feature_mat, e.feature);
-    struct attend at = { .pos = e.pos, .cs = m->cs, .kv = &e.pass, .head = block_heads(&m->host, c, r->n) };
+    if (r->feature) o->gather(o, p->act.x[0], r->features->x, e.feature);
+    struct rope_at rope = rope_rows(m, &m->rope, c, p->cs, e.pos, r->n);
+    struct attend at = { .pos = rope.pos, .cs = rope.cs, .kv = &e.pass, .head = block_heads(&m->host, c, r->n) };
     tower_forward(o, c, m->dec.block, &p->act, &at);
     o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, NULL);
     *hidden = in_callers_order(&e, p->hidden, back);

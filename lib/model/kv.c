@@ -62,9 +62,9 @@ static int take_node(struct kv *kv)
 
 int kv_node(struct kv *kv, int parent)
 {
-    int base = parent < 0 ? 0 : kv_len(kv, parent);
+    int base = parent < 0 ? 0 : kv_len(kv, parent), lag = parent < 0 ? 0 : kv->node[parent].lag;
     int i = take_node(kv);
-    kv->node[i] = (struct kv_node){ .parent = parent < 0 ? -1 : parent, .refs = 1, .base = base, .group = -1 };
+    kv->node[i] = (struct kv_node){ .parent = parent < 0 ? -1 : parent, .refs = 1, .base = base, .lag = lag, .group = -1 };
     if (parent >= 0) {
         kv->node[parent].refs++;
         kv->node[parent].children++;

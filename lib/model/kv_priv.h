@@ -12,6 +12,7 @@ enum { KV_PAGE = 32 };                         /* slots */
 struct kv_node {
     int parent, refs, children;                /* refs: holders, each child being one; 0: unused, then on the free list */
     int base, len;                             /* tokens before the span, and in it */
+    int lag;                                   /* how far positions are behind the count of tokens at its end */
     int *page, npage;
     int next_free;
     /* of one model_extend: the part of the tree it touches */

@@ -72,7 +72,7 @@ static void shape_text(int ndim, const int64_t *dims, char *out, size_t size)
 
 static int check_tensor(const struct param *p, const struct st_tensor *t)
 {
-    int64_t want[4];
+    int64_t want[PARAM_DIMS];
     bool same = t->ndim == p->ndim;
     for (int i = 0; i < p->ndim; i++) {
         want[i] = p->dims[i];
@@ -189,7 +189,8 @@ void model_free(struct model *m)
     if (!m) return;
     for (int i = 0; i < m->nmem; i++) m->o->release(m->o, m->mem[i]);
     if (m->space.base) m->o->release(m->o, m->space.base);
-    if (m->cs) m->o->release(m->o, m->cs);
+    if (m->rope.cs) m->o->release(m->o, m->rope.cs);
+    if (m->vision_rope.cs) m->o->release(m->o, m->vision_rope.cs);
     if (m->logits) m->o->release(m->o, m->logits);
     for (int i = 0; i < m->ps.n; i++) free(m->ps.v[i].name);
     free_acts(&m->pass.act);

@@ -39,10 +39,19 @@ struct params *model_params(struct model *m);
 struct ops *model_ops(struct model *m);
 const char *model_digest(const struct model *m);         /* of config and weights; "" while training changes them */
 
-/* ---- training passes ---- */
+/* ---- images ---- */
 struct model_image { struct tiles tiles; const float *px; };               /* host [n, 3, h, w] */
+/* Where a feature stands in its picture, for positions with axes: `back` features after the first, at (row, col); lag: of the
+ * last one, how far the picture puts the positions behind it back against a count of tokens; else 0. */
+struct feature_place { int back, row, col, lag; };
+struct model_features { struct mat x; struct feature_place *place; };     /* x [dev]; place host [x.rows] or NULL: no axes */
+/* Features of n images behind one another, cfg_image_tokens rows each. Free with model_features_free. */
+MUST_USE int model_encode(struct model *m, const struct model_image *image, int n, struct model_features *out);
+void model_features_free(struct model *m, struct model_features *f);      /* zeroes it; fine when zeroed */
+
+/* ---- training passes ---- */
 struct model_batch {
-    int ntok; const int *id, *pos;             /* [ntok]; id of an image place: anything, it is replaced */
+    int ntok; const int *id, *pos;             /* [ntok]; id of an image place: anything, it is replaced; pos: tokens before it */
     int nseq; const int *start;                /* [nseq + 1] rows of each sequence */
     const struct span *prefix;                 /* [nseq] or NULL: see ops.h, attn_args */
     int nimage; const struct model_image *image;          /* distinct images; their features follow one another */
@@ -58,9 +67,6 @@ void model_recompute(struct model *m, bool on);
 struct mat model_head(struct model *m, float **grad);
 
 /* ---- decoding ---- */
-/* Features of n images behind one another, cfg_image_tokens rows each: device mat [rows, C], caller releases out->p. */
-MUST_USE int model_encode(struct model *m, const struct model_image *image, int n, struct mat *out);
-
 struct kv;                                     /* keys and values of a tree of token spans, in pages */
 struct kv *kv_new(struct model *m, int slots); /* capacity in tokens; NULL + fail() */
 void kv_free(struct kv *kv);
@@ -72,8 +78,8 @@ int  kv_free_slots(const struct kv *kv);       /* tokens that surely still fit: 
 int  kv_page(void);                            /* tokens a page: a node takes whole pages */
 
 /* Appends tokens to nodes (which must have no children): row i goes to node[i]; rows of one node are consecutive, in
- * order; rows of nodes in any order. feature[i] >= 0: the row is row feature[i] of feature_mat instead of a token. */
-struct model_rows { int n; const int *node, *id, *feature; struct mat feature_mat; };
+ * order; rows of nodes in any order. feature[i] >= 0: the row is row feature[i] of the features instead of a token (feature NULL: all are tokens). */
+struct model_rows { int n; const int *node, *id, *feature; const struct model_features *features; };
 /* hidden [n, C] behind the final norm, owned by the model until the next call. */
 MUST_USE int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, struct mat *hidden);
 /* logits, host f32 [n, V], of the hidden rows row[i]. */

@@ -41,6 +41,7 @@ struct tower_act { struct mat *x; struct block_act *act; };      /* x[layers + 1
 struct kv_pass;
 struct attend {
     int nseq; const int *start; const struct span *prefix;
+    int nwindow; const int *window;            /* the sequences of local blocks, which have no prefix */
     const int *pos; const float *cs;           /* rotary positions; cs NULL: none */
     const struct kv_pass *kv; int layer;
     const int *head;                           /* QKV_GROUPED: see block_heads */
@@ -62,11 +63,19 @@ void tower_forward(struct ops *o, const struct block_cfg *c, const struct block 
 void tower_backward(struct ops *o, const struct block_cfg *c, const struct block *w, const struct tower_act *a, struct attend *at,
                     const struct block_grad *g, struct mat dx, bool recompute);
 
+/* Angles of positions [0, n), [dev] [n, pairs, 2]; and the angles of given rows: row i's are cs[pos[i]]. */
+struct rope_table { float *cs; int n; };
+struct rope_at { const int *pos; const float *cs; };
+
 /* The vision tower works on some tiles at a time; on all of them at once when their activations are kept. */
 struct vision_pass {
     bool keep;
-    int ntile;                                 /* of the chunk at work, as the indices are: */
-    int *start, *rows, *shuffle;               /* host: the tower's rows of each tile; of each patch; of each row behind the shuffle */
+    int ntile, nrow;                           /* of the chunk at work, as the indices are: */
+    int *start, *window, nwindow;              /* host: the tower's rows of each tile, and of each window */
+    int *rows, *shuffle;                       /* host: the tower's row of each patch; of each row behind the shuffle */
+    int *pos;                                  /* host [2][rows]: the patch's coordinates */
+    struct rope_at rope;
+    struct mat cs;
     float *px, *stat;
     struct mat patches, emb, last, demb;       /* emb: patch embeddings; last: behind the final norm */
     struct tower_act act;
@@ -79,7 +88,8 @@ struct pass {
     struct vision_pass vision;
     struct projector_pass proj;
     struct tower_act act;
-    struct mat hidden, dhidden, dx, dvision;
+    struct mat hidden, dhidden, dx, dvision, cs;
+    struct rope_at rope;
     struct block_grad grad, vgrad;
     float *stat;
     int *id, *feature;                         /* host [ntok]: row of the embedding or of the features; -1 */
@@ -103,7 +113,7 @@ struct model {
     struct space space;
     struct arena host;                         /* index arrays of the present pass */
     struct pass pass;
-    float *cs; int ncs;                        /* rotary table of positions [0, ncs) */
+    struct rope_table rope, vision_rope;
     void *logits; size_t logits_cap;           /* scratch of model_logits */
 };
 
@@ -118,9 +128,16 @@ void param_get(const struct model *m, const struct param *p, size_t begin, size_
 void model_digest_now(struct model *m);
 
 /* ---- rope.c, vision.c ---- */
-MUST_USE int rope_reserve(struct model *m, int npos);
-/* How many feature rows the images make; -1: the tower does not take them. */
-int  vision_features(const struct model *m, const struct model_image *v, int n);
+MUST_USE int rope_reserve(struct model *m, struct rope_table *t, const struct block_cfg *b, int npos);
+/* Positions of several axes have their angles put together, row by row, in cs (rope_plan); pos [axes][n]. */
+struct mat rope_plan(struct space *s, const struct block_cfg *b, int rows);
+struct rope_at rope_rows(struct model *m, const struct rope_table *t, const struct block_cfg *b, struct mat cs, const int *pos, int n);
+/* The decoder's position of the token with `ordinal` tokens before it: pos[0], pos[n], pos[2n] where there are axes. lag: how far
+ * positions are behind the count of tokens; returns what it is behind this one. f: NULL for text, and without axes. */
+int  rope_place(const struct rope_cfg *r, int ordinal, int lag, const struct feature_place *f, int *pos, int n);
+/* Checks the images; how many feature rows they make, or -1. */
+int  vision_begin(struct model *m, const struct model_image *v, int n);
+void vision_places(const struct model *m, const struct model_image *v, int n, struct feature_place *place);
 void vision_plan(struct model *m, struct space *s, const struct model_image *v, int n, bool keep, struct vision_pass *p);
 void vision_plan_back(struct model *m, struct space *s, struct vision_pass *p);
 /* Images to rows behind pixel shuffle: out [features, shuffle^2 * C]. */

@@ -8,9 +8,11 @@
 
 enum part { PART_VISION, PART_PROJECTOR, PART_DECODER, PART_EMBED, PART_HEAD, PARTS };
 
+enum { PARAM_DIMS = 5 };
+
 struct param {
     char *name;                                /* as in the checkpoint */
-    int ndim, dims[4];                         /* the checkpoint's shape */
+    int ndim, dims[PARAM_DIMS];                       /* the checkpoint's shape */
     int rows, cols;                            /* as a matrix; vectors have rows 1 */
     bool vector;                               /* used as f32 always (norm weights, biases, position tables) */
     bool decay;                                /* weight decay applies (matrices) */

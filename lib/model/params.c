@@ -150,27 +150,28 @@ static struct block *build_blocks(struct builder *b, const struct block_cfg *c, 
 static void build_vision(struct builder *b, const struct vision_cfg *c, const struct vision_names *n, struct vision *w)
 {
     int hidden = c->blocks.hidden, side = c->image / c->patch;
+    int flat[] = { hidden, 3, c->patch, c->patch }, deep[] = { hidden, 3, c->frames, c->patch, c->patch };
     b->prefix = "";
     b->part = PART_VISION;
     b->range = c->init_range;
-    w->patch = add(b, full_name(b, n->patch, ".weight"), 4, (int[]){ hidden, 3, c->patch, c->patch }, false, INIT_NORMAL, b->range);
-    w->patch_b = bias(b, true, n->patch, hidden);
-    w->cls = add(b, full_name(b, n->cls, ""), 3, (int[]){ 1, 1, hidden }, true, INIT_ZERO, 0);
+    w->patch = add(b, full_name(b, n->patch, ".weight"), c->frames ? 5 : 4, c->frames ? deep : flat, false, INIT_NORMAL, b->range);
+    w->patch_b = bias(b, c->patch_bias, n->patch, hidden);
+    if (c->cls) w->cls = add(b, full_name(b, n->cls, ""), 3, (int[]){ 1, 1, hidden }, true, INIT_ZERO, 0);
     if (c->pos_table)
-        w->pos = add(b, full_name(b, n->pos, ""), 3, (int[]){ 1, 1 + side * side, hidden }, true, INIT_ZERO, 0);
+        w->pos = add(b, full_name(b, n->pos, ""), 3, (int[]){ 1, c->cls + side * side, hidden }, true, INIT_ZERO, 0);
     w->block = build_blocks(b, &c->blocks, &n->block, c->layer_scale_init);
     if (c->final_norm) norm(b, c->final_kind, n->norm, hidden, &w->norm, &w->norm_b);
 }
 
 static void build_projector(struct builder *b, const struct model_cfg *c, const struct vision_names *n, struct projector *w)
 {
-    int in = c->shuffle * c->shuffle * c->vision.blocks.hidden, out = c->text.blocks.hidden;
+    int patch = c->vision.blocks.hidden, in = c->shuffle * c->shuffle * patch, out = c->text.blocks.hidden;
     b->part = PART_PROJECTOR;
     b->range = c->text.init_range;
-    norm(b, NORM_LAYER, n->proj_norm, in, &w->norm, &w->norm_b);
-    w->fc1 = matrix(b, n->proj_1, out, in);
-    w->fc1_b = bias(b, true, n->proj_1, out);
-    w->fc2 = matrix(b, n->proj_2, out, out);
+    norm(b, c->proj_norm, n->proj_norm, c->proj_norm_patch ? patch : in, &w->norm, &w->norm_b);
+    w->fc1 = matrix(b, n->proj_1, c->proj_hidden, in);
+    w->fc1_b = bias(b, true, n->proj_1, c->proj_hidden);
+    w->fc2 = matrix(b, n->proj_2, out, c->proj_hidden);
     w->fc2_b = bias(b, true, n->proj_2, out);
 }
 

@@ -48,6 +48,31 @@ static int token_index(struct model *m, const struct model_batch *b, int *maxpos
     return 0;
 }
 
+/* The positions of sequence s, whose rows' lags are noted: those of sequences that begin behind its rows go on from them. */
+static void sequence_positions(struct model *m, const struct model_batch *b, int s, const struct feature_place *place, int *lag, int *pos)
+{
+    struct span before = b->prefix ? b->prefix[s] : (struct span){ 0, 0 };
+    int at = before.end > before.begin ? lag[before.end - 1] : 0;
+    for (int t = b->start[s]; t < b->start[s + 1]; t++) {
+        int f = m->pass.feature[t];
+        lag[t] = at = rope_place(&m->cfg.text.blocks.rope, b->pos[t], at, f >= 0 ? &place[f] : NULL, &pos[t], b->ntok);
+    }
+}
+
+/* Positions as the rotation wants them: [ntok], with axes [axes][ntok]. */
+static const int *token_positions(struct model *m, const struct model_batch *b)
+{
+    if (!m->cfg.text.blocks.rope.axes) return b->pos;
+    size_t n = (size_t)b->ntok;
+    int *pos = arena_alloc(&m->host, ROPE_AXES * n * sizeof *pos), *lag = arena_alloc(&m->host, n * sizeof *lag);
+    struct feature_place *place = arena_alloc(&m->host, ((size_t)m->pass.nfeature + 1) * sizeof *place);
+    vision_places(m, b->image, b->nimage, place);
+    for (int behind = 0; behind < 2; behind++)
+        for (int s = 0; s < b->nseq; s++)
+            if ((b->prefix && b->prefix[s].end > b->prefix[s].begin) == behind) sequence_positions(m, b, s, place, lag, pos);
+    return pos;
+}
+
 static void plan_backward(struct model *m, struct space *s, const struct model_batch *b)
 {
     struct pass *p = &m->pass;
@@ -77,6 +102,7 @@ static void plan(struct model *m, struct space *s, const struct model_batch *b)
         projector_plan(m, s, p->nfeature, p->into_projector, &p->proj);
     }
     tower_plan(s, c, m->t, b->ntok, p->keep, m->recompute, &p->act);
+    p->cs = rope_plan(s, c, b->ntok);
     p->hidden = space_mat(s, m->t, b->ntok, c->hidden);
     p->stat = NULL;
     if (!p->keep) return;
@@ -91,8 +117,10 @@ static int prepare(struct model *m, const struct model_batch *b)
     int maxpos = 0;
     p->ntok = 0;
     arena_reset(&m->host);
-    if ((p->nfeature = vision_features(m, b->image, b->nimage)) < 0) return fail_in("batch");
-    if (check_sequences(b) || token_index(m, b, &maxpos) || rope_reserve(m, maxpos + 1)) return -1;
+    if ((p->nfeature = vision_begin(m, b->image, b->nimage)) < 0) return fail_in("batch");
+    if (check_sequences(b) || token_index(m, b, &maxpos)) return -1;
+    if (maxpos >= m->cfg.text.max_pos) return fail("position %d: the model knows %d", maxpos, m->cfg.text.max_pos);
+    if (rope_reserve(m, &m->rope, &m->cfg.text.blocks, maxpos + 1)) return -1;
     p->keep = m->flags & MODEL_TRAIN;
     p->into_vision = b->nimage && part_trains(m, PART_VISION);
     p->into_projector = b->nimage && (p->into_vision || part_trains(m, PART_PROJECTOR));
@@ -108,7 +136,7 @@ static int prepare(struct model *m, const struct model_batch *b)
 
 static struct attend attend_batch(const struct model *m, const struct model_batch *b)
 {
-    return (struct attend){ .nseq = b->nseq, .start = b->start, .prefix = b->prefix, .pos = b->pos, .cs = m->cs, .head = m->pass.head };
+    return (struct attend){ .nseq = b->nseq, .start = b->start, .prefix = b->prefix, .pos = m->pass.rope.pos, .cs = m->pass.rope.cs, .head = m->pass.head };
 }
 
 int model_forward(struct model *m, const struct model_batch *b, struct mat *hidden)
@@ -124,6 +152,7 @@ int model_forward(struct model *m, const struct model_batch *b, struct mat *hidd
         projector_forward(m, &p->proj, p->proj.out);
         o->gather(o, x, p->proj.out, p->feature);
     }
+    p->rope = rope_rows(m, &m->rope, c, p->cs, token_positions(m, b), b->ntok);
     struct attend at = attend_batch(m, b);
     tower_forward(o, c, m->dec.block, &p->act, &at);
     o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, p->stat);

@@ -22,29 +22,57 @@ static float frequency(const struct rope_cfg *r, int i, int head_dim)
     return r->kind == ROPE_LLAMA3 ? llama3(r, f) : f;
 }
 
-int rope_reserve(struct model *m, int npos)
+/* The width that the table's frequencies belong to: twice its pairs. */
+static int table_dim(const struct block_cfg *b) { return b->rope.axial ? b->head_dim / b->rope.axes : b->head_dim; }
+
+int rope_reserve(struct model *m, struct rope_table *t, const struct block_cfg *b, int npos)
 {
-    const struct block_cfg *b = &m->cfg.text.blocks;
-    if (npos > m->cfg.text.max_pos) return fail("position %d: the model knows %d", npos - 1, m->cfg.text.max_pos);
-    if (npos <= m->ncs) return 0;
-    int n = m->ncs ? m->ncs : 256, half = b->head_dim / 2;
+    if (npos <= t->n) return 0;
+    int n = t->n ? t->n : 256, dim = table_dim(b);
     while (n < npos) n *= 2;
-    n = mem_min(n, m->cfg.text.max_pos);
-    size_t bytes = (size_t)n * (size_t)half * 2 * sizeof(float);
+    size_t bytes = (size_t)n * (size_t)dim * sizeof(float);
     float *cs = mem_try(bytes, "rotary positions");
     if (!cs) return -1;
-    for (int i = 0; i < half; i++) {
-        float f = frequency(&b->rope, i, b->head_dim);
+    for (int i = 0; i < dim / 2; i++) {
+        float f = frequency(&b->rope, i, dim);
         for (int p = 0; p < n; p++) {
-            float angle = (float)p * f, *at = cs + ((size_t)p * (size_t)half + (size_t)i) * 2;
+            float angle = (float)p * f, *at = cs + (size_t)p * (size_t)dim + 2 * (size_t)i;
             at[0] = cosf(angle);
             at[1] = sinf(angle);
         }
     }
-    if (m->cs) m->o->release(m->o, m->cs);
-    m->cs = m->o->alloc(m->o, bytes, "rotary positions");
-    m->ncs = m->cs ? n : 0;
-    if (m->cs) m->o->upload(m->o, m->cs, cs, bytes);
+    if (t->cs) m->o->release(m->o, t->cs);
+    t->cs = m->o->alloc(m->o, bytes, "rotary positions");
+    t->n = t->cs ? n : 0;
+    if (t->cs) m->o->upload(m->o, t->cs, cs, bytes);
     free(cs);
-    return m->cs ? 0 : -1;
+    return t->cs ? 0 : -1;
+}
+
+struct mat rope_plan(struct space *s, const struct block_cfg *b, int rows)
+{
+    return b->rope.axes ? space_mat(s, DT_F32, rows, b->head_dim) : (struct mat){0};
+}
+
+struct rope_at rope_rows(struct model *m, const struct rope_table *t, const struct block_cfg *b, struct mat cs, const int *pos, int n)
+{
+    const struct rope_cfg *r = &b->rope;
+    struct mat table = mat_of(t->cs, DT_F32, t->n, table_dim(b));
+    if (!r->axes) return (struct rope_at){ pos, t->cs };
+    int *own = arena_alloc(&m->host, (size_t)n * sizeof *own);
+    for (int i = 0; i < n; i++) own[i] = i;
+    for (int a = 0, at = 0; a < r->axes; at += 2 * r->section[a++])
+        m->o->gather(m->o, mat_cols(mat_rows(cs, 0, n), at, 2 * r->section[a]), mat_cols(table, r->axial ? 0 : at, 2 * r->section[a]),
+                     pos + (size_t)a * (size_t)n);
+    return (struct rope_at){ own, cs.p };
+}
+
+int rope_place(const struct rope_cfg *r, int ordinal, int lag, const struct feature_place *f, int *pos, int n)
+{
+    int first = ordinal - lag - (f ? f->back : 0);
+    for (int a = 0; a < mem_max(1, r->axes); a++) pos[(size_t)a * (size_t)n] = first;
+    if (!f) return lag;
+    pos[(size_t)n] += f->row;
+    pos[2 * (size_t)n] += f->col;
+    return lag + f->lag;
 }

@@ -3,27 +3,50 @@
  */
 #include "model/model_priv.h"
 
-enum { ENCODE_ROWS = 4096 };                   /* of the tower at a time, where no activations are kept */
+enum { ENCODE_ROWS = 4096,                     /* of the tower at a time, where no activations are kept */
+       SIDE_MAX = 1 << 14, ROWS_MAX = 1 << 24 };      /* of an image in merged patches; features of all images */
 
 /* ---- images in chunks of tiles ---- */
 struct place { int image, tile; };             /* the tile that comes next */
 struct chunk { struct place from; int ntile, patches, rows; size_t floats; };
 
 static int patches_of(const struct vision_cfg *c, const struct tiles *t) { return t->h / c->patch * (t->w / c->patch); }
-static int rows_of(const struct vision_cfg *c, const struct tiles *t) { return patches_of(c, t) + 1; }
+static int rows_of(const struct vision_cfg *c, const struct tiles *t) { return patches_of(c, t) + c->cls; }
 
-int vision_features(const struct model *m, const struct model_image *v, int n)
+static int check_tiles(const struct model_cfg *c, const struct tiles *t)
 {
-    const struct vision_cfg *c = &m->cfg.vision;
+    int side = c->vision.image, unit = c->vision.patch * c->shuffle;
+    if (t->n < 1) return fail("an image of %d tiles", t->n);
+    if (side) return t->h == side && t->w == side ? 0 : fail("image tiles of %dx%d, the vision tower takes %dx%d", t->w, t->h, side, side);
+    if (t->n > 1) return fail("an image of %d tiles, the vision tower takes it whole", t->n);
+    if (t->h < unit || t->w < unit || t->h % unit || t->w % unit || t->h > SIDE_MAX * unit || t->w > SIDE_MAX * unit)
+        return fail("an image of %dx%d, the vision tower takes multiples of %d up to %d", t->w, t->h, unit, SIDE_MAX * unit);
+    return 0;
+}
+
+int vision_begin(struct model *m, const struct model_image *v, int n)
+{
     int64_t rows = 0;
+    int side = 0;
     if (!m->cfg.has_vision && n) return fail("images, but the model has no vision tower");
     for (int i = 0; i < n; i++) {
         const struct tiles *t = &v[i].tiles;
-        if (t->n < 1) return fail("image %d of %d tiles", i, t->n);
-        if (t->h != c->image || t->w != c->image) return fail("image tiles of %dx%d, the vision tower takes %dx%d", t->w, t->h, c->image, c->image);
-        if ((rows += cfg_image_tokens(&m->cfg, t)) > INT32_MAX / 64) return fail("%d images are too many at once", n);
+        if (check_tiles(&m->cfg, t)) return -1;
+        if ((rows += cfg_image_tokens(&m->cfg, t)) > ROWS_MAX) return fail("%d images are too many at once", n);
+        side = mem_max(side, mem_max(t->h, t->w) / m->cfg.vision.patch);
     }
-    return (int)rows;
+    bool rope = m->cfg.vision.blocks.rope.kind != ROPE_NONE;
+    return rope && rope_reserve(m, &m->vision_rope, &m->cfg.vision.blocks, side) ? -1 : (int)rows;
+}
+
+void vision_places(const struct model *m, const struct model_image *v, int n, struct feature_place *place)
+{
+    int unit = m->cfg.vision.patch * m->cfg.shuffle;
+    for (int i = 0; i < n; i++) {
+        int rows = v[i].tiles.h / unit, cols = v[i].tiles.w / unit, all = rows * cols;
+        for (int k = 0; k < all; k++)
+            *place++ = (struct feature_place){ k, k / cols, k % cols, k + 1 == all ? all - mem_max(rows, cols) : 0 };
+    }
 }
 
 /* Takes tiles from *at on, at least one, then as long as they stay within `most` rows; false at the end. */
@@ -58,7 +81,8 @@ void vision_plan(struct model *m, struct space *s, const struct model_image *v, 
         most.floats = mem_max(most.floats, k.floats);
     }
     p->px = space_f32(s, most.floats);
-    p->patches = space_mat(s, m->t, most.patches, 3 * c->patch * c->patch);
+    p->patches = space_mat(s, m->t, most.patches, 3 * mem_max(1, c->frames) * c->patch * c->patch);
+    p->cs = rope_plan(s, &c->blocks, most.rows);
     p->emb = space_mat(s, m->t, most.patches, C);
     tower_plan(s, &c->blocks, m->t, most.rows, keep, m->recompute, &p->act);
     p->last = p->act.x[c->blocks.layers];
@@ -73,40 +97,68 @@ void vision_plan_back(struct model *m, struct space *s, struct vision_pass *p)
     p->demb = space_mat(s, m->t, p->patches.rows, m->cfg.vision.blocks.hidden);
 }
 
-/* The host indices of a tile whose first row in the tower is `row` and whose first patch is `patch`: token (i, j) takes the
- * patches (r i + di, r j + dj), di outer, side by side. */
-static void index_tile(const struct model_cfg *c, const struct tiles *t, int row, int patch, struct vision_pass *p)
+/* What a tower's chunk is made of while its indices are written. */
+struct indexing { int row, patch; };           /* the next free row of the tower, and the next patch */
+
+/* The patches of a tile take rows of the tower window by window, the last ones in a row or column being cut off; without
+ * windows the tile is one. */
+static void place_patches(const struct vision_cfg *c, int h, int w, struct vision_pass *p, struct indexing *at)
 {
-    int w = t->w / c->vision.patch, P = patches_of(&c->vision, t), r = c->shuffle;
-    for (int k = 0; k < P; k++) {
+    int wh = c->window ? c->window : h, ww = c->window ? c->window : w;
+    for (int y0 = 0; y0 < h; y0 += wh)
+        for (int x0 = 0; x0 < w; x0 += ww) {
+            p->window[p->nwindow++] = at->row;
+            for (int y = y0; y < mem_min(h, y0 + wh); y++)
+                for (int x = x0; x < mem_min(w, x0 + ww); x++, at->row++) {
+                    p->rows[at->patch + y * w + x] = at->row;
+                    p->pos[at->row] = y;
+                    p->pos[p->nrow + at->row] = x;
+                }
+        }
+}
+
+/* Behind the shuffle token (i, j) takes the patches (r i + di, r j + dj), di outer, side by side. */
+static void index_tile(const struct model_cfg *c, const struct tiles *t, struct vision_pass *p, struct indexing *at)
+{
+    int h = t->h / c->vision.patch, w = t->w / c->vision.patch, r = c->shuffle;
+    for (int i = 0; i < c->vision.cls; i++, at->row++) p->pos[at->row] = p->pos[p->nrow + at->row] = 0;
+    place_patches(&c->vision, h, w, p, at);
+    for (int k = 0; k < h * w; k++) {
         int part = k % (r * r), token = k / (r * r);
         int y = token / (w / r) * r + part / r, x = token % (w / r) * r + part % r;
-        p->rows[patch + k] = row + 1 + k;
-        p->shuffle[patch + k] = row + 1 + y * w + x;
+        p->shuffle[at->patch + k] = p->rows[at->patch + y * w + x];
     }
+    at->patch += h * w;
 }
+
+static int *ints(struct model *m, size_t n) { return arena_alloc(&m->host, n * sizeof(int)); }
 
 static void index_chunk(struct model *m, struct vision_pass *p, const struct model_image *v, const struct chunk *k)
 {
     struct place at = k->from;
-    int row = 0, patch = 0;
+    struct indexing next = {0};
     p->ntile = k->ntile;
-    p->start = arena_alloc(&m->host, ((size_t)k->ntile + 1) * sizeof(int));
-    p->rows = arena_alloc(&m->host, (size_t)k->patches * sizeof(int));
-    p->shuffle = arena_alloc(&m->host, (size_t)k->patches * sizeof(int));
+    p->nrow = k->rows;
+    p->nwindow = 0;
+    p->start = ints(m, (size_t)k->ntile + 1);
+    p->window = ints(m, (size_t)k->patches + 1);
+    p->rows = ints(m, (size_t)k->patches);
+    p->shuffle = ints(m, (size_t)k->patches);
+    p->pos = ints(m, 2 * (size_t)k->rows);
     for (int i = 0; i < k->ntile; i++, at.tile++) {
         if (at.tile == v[at.image].tiles.n) at = (struct place){ at.image + 1, 0 };
-        const struct tiles *t = &v[at.image].tiles;
-        p->start[i] = row;
-        index_tile(&m->cfg, t, row, patch, p);
-        row += rows_of(&m->cfg.vision, t);
-        patch += patches_of(&m->cfg.vision, t);
+        p->start[i] = next.row;
+        index_tile(&m->cfg, &v[at.image].tiles, p, &next);
     }
-    p->start[k->ntile] = row;
+    p->start[k->ntile] = p->window[p->nwindow] = next.row;
 }
 
 /* ---- the tower ---- */
-static struct attend attend_tiles(const struct vision_pass *p) { return (struct attend){ .nseq = p->ntile, .start = p->start }; }
+static struct attend attend_tiles(const struct vision_pass *p)
+{
+    return (struct attend){ .nseq = p->ntile, .start = p->start, .nwindow = p->nwindow, .window = p->window,
+                            .pos = p->rope.pos, .cs = p->rope.cs };
+}
 
 /* The rows of the class tokens as a matrix. */
 static struct mat class_rows(struct mat x, int tiles)
@@ -150,7 +202,7 @@ static void embed_patches(struct model *m, struct vision_pass *p, const struct m
     linear_param(o, emb, patches, m->vision.patch, m->vision.patch_b);
     zero_mat(o, x);
     o->scatter(o, x, emb, p->rows);
-    o->add_rows(o, class_rows(x, k->ntile), vec(m->vision.cls), 1);
+    if (m->vision.cls) o->add_rows(o, class_rows(x, k->ntile), vec(m->vision.cls), 1);
     if (m->vision.pos) o->add_rows(o, x, vec(m->vision.pos), x.rows / k->ntile);
 }
 
@@ -170,6 +222,7 @@ static void forward_chunk(struct model *m, struct vision_pass *p, const struct m
     for (int l = 0; l < layers; l++) cut_act(&p->act.act[l], k->rows);
     index_chunk(m, p, v, k);
     embed_patches(m, p, v, k, a.x[0]);
+    if (c->blocks.rope.kind != ROPE_NONE) p->rope = rope_rows(m, &m->vision_rope, &c->blocks, p->cs, p->pos, k->rows);
     struct attend at = attend_tiles(p);
     tower_forward(m->o, &c->blocks, m->vision.block, &a, &at);
     struct mat last = c->final_norm ? mat_rows(p->last, 0, k->rows) : a.x[layers];
@@ -207,23 +260,32 @@ void vision_backward(struct model *m, struct vision_pass *p, const struct block_
 }
 
 /* ---- projector: norm, linear, act, linear ---- */
+/* A token's row as the norm sees it: whole, or a row for each of its patches. */
+static struct mat normed_rows(const struct model_cfg *c, struct mat x)
+{
+    int parts = c->proj_norm_patch ? c->shuffle * c->shuffle : 1;
+    return mat_of(x.p, x.t, x.rows * parts, x.cols / parts);
+}
+
 void projector_plan(struct model *m, struct space *s, int rows, bool keep, struct projector_pass *p)
 {
-    int C = m->cfg.text.blocks.hidden, in = m->cfg.shuffle * m->cfg.shuffle * m->cfg.vision.blocks.hidden;
+    const struct model_cfg *c = &m->cfg;
+    int C = c->text.blocks.hidden, in = c->shuffle * c->shuffle * c->vision.blocks.hidden;
     p->in = space_mat(s, m->t, rows, in);
     p->n = space_mat(s, m->t, rows, in);
-    p->h = space_mat(s, m->t, rows, C);
-    p->a = space_mat(s, m->t, rows, C);
+    p->h = space_mat(s, m->t, rows, c->proj_hidden);
+    p->a = space_mat(s, m->t, rows, c->proj_hidden);
     p->out = space_mat(s, m->t, rows, C);
-    p->stat = keep ? space_f32(s, 2 * (size_t)rows) : NULL;
+    p->stat = keep ? space_f32(s, 2 * (size_t)normed_rows(c, p->in).rows) : NULL;
 }
 
 void projector_plan_back(struct model *m, struct space *s, int rows, struct projector_pass *p)
 {
-    int C = m->cfg.text.blocks.hidden, in = m->cfg.shuffle * m->cfg.shuffle * m->cfg.vision.blocks.hidden;
-    p->dout = space_mat(s, m->t, rows, C);
-    p->da = space_mat(s, m->t, rows, C);
-    p->dh = space_mat(s, m->t, rows, C);
+    const struct model_cfg *c = &m->cfg;
+    int in = c->shuffle * c->shuffle * c->vision.blocks.hidden;
+    p->dout = space_mat(s, m->t, rows, c->text.blocks.hidden);
+    p->da = space_mat(s, m->t, rows, c->proj_hidden);
+    p->dh = space_mat(s, m->t, rows, c->proj_hidden);
     p->dn = space_mat(s, m->t, rows, in);
     p->din = space_mat(s, m->t, rows, in);
 }
@@ -232,7 +294,8 @@ void projector_forward(struct model *m, struct projector_pass *p, struct mat out
 {
     const struct projector *w = &m->proj;
     struct ops *o = m->o;
-    o->norm(o, NORM_LAYER, p->n, p->in, vec(w->norm), vec(w->norm_b), m->cfg.proj_eps, p->stat);
+    o->norm(o, m->cfg.proj_norm, normed_rows(&m->cfg, p->n), normed_rows(&m->cfg, p->in), vec(w->norm), vec(w->norm_b),
+            m->cfg.proj_eps, p->stat);
     linear_param(o, p->h, p->n, w->fc1, w->fc1_b);
     o->act(o, m->cfg.proj_act, p->a, p->h);
     linear_param(o, out, p->a, w->fc2, w->fc2_b);
@@ -249,5 +312,6 @@ void projector_backward(struct model *m, struct projector_pass *p)
     zero_mat(o, p->dn);
     linear_param_back(o, p->dn, p->dh, p->n, w->fc1, w->fc1_b);
     zero_mat(o, p->din);
-    o->norm_bwd(o, NORM_LAYER, p->din, grad(w->norm), grad(w->norm_b), p->dn, p->in, vec(w->norm), p->stat);
+    o->norm_bwd(o, m->cfg.proj_norm, normed_rows(&m->cfg, p->din), grad(w->norm), grad(w->norm_b), normed_rows(&m->cfg, p->dn),
+                normed_rows(&m->cfg, p->in), vec(w->norm), p->stat);
 }

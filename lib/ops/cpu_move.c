@@ -90,7 +90,7 @@ static void cast(struct ops *o, struct mat y, struct mat x)
     cpu_rows(m.c, y.rows, cpu_row_chunk(y.cols), cast_task, &m);
 }
 
-struct patches { struct cpu *c; struct mat y; const float *px; int h, w, ph, pw; };
+struct patches { struct cpu *c; struct mat y; const float *px; int h, w, ph, pw, frames; };
 
 static void patch_task(void *v, int at, int n, int worker)
 {
@@ -99,10 +99,11 @@ static void patch_task(void *v, int at, int n, int worker)
     int nh = p->h / p->ph, nw = p->w / p->pw;
     for (int r = at; r < at + n; r++) {
         int img = r / (nh * nw), i = r / nw % nh, j = r % nw;
-        for (int ch = 0; ch < 3; ch++) {
+        for (int k = 0; k < 3 * p->frames; k++) {
+            int ch = k / p->frames;
             const float *src = p->px + (((size_t)img * 3 + (size_t)ch) * (size_t)p->h + (size_t)(i * p->ph)) * (size_t)p->w + (size_t)(j * p->pw);
-            struct mat to = mat_cols(mat_rows(p->y, r, 1), ch * p->ph * p->pw, p->ph * p->pw);
-            to.rows = p->ph;                   /* one channel of a patch: ph rows of pw, dense */
+            struct mat to = mat_cols(mat_rows(p->y, r, 1), k * p->ph * p->pw, p->ph * p->pw);
+            to.rows = p->ph;                   /* one channel of a patch, once: ph rows of pw, dense */
             to.cols = p->pw;
             to.ld = p->pw;
             p->c->v->rows->cast(to, (struct mat){ (void *)src, DT_F32, p->ph, p->pw, p->w });
@@ -112,8 +113,8 @@ static void patch_task(void *v, int at, int n, int worker)
 
 static void patchify(struct ops *o, struct mat y, const float *px, int h, int w, int ph, int pw)
 {
-    assert(y.cols == 3 * ph * pw && h % ph == 0 && w % pw == 0);
-    struct patches p = { cpu_of(o), y, px, h, w, ph, pw };
+    assert(y.cols % (3 * ph * pw) == 0 && h % ph == 0 && w % pw == 0);
+    struct patches p = { cpu_of(o), y, px, h, w, ph, pw, y.cols / (3 * ph * pw) };
     cpu_rows(p.c, y.rows, cpu_row_chunk(y.cols), patch_task, &p);
 }
 

@@ -125,7 +125,7 @@ void engine_free(struct engine *e)
         for (struct job *j; (j = jobs_pop(lists[i]));) job_free(j);
     prefix_end(&e->tree);
     for (int i = 0; i < par_threads(e->pool) && e->sampler; i++) sampler_free(e->sampler[i]);
-    if (e->features.p) e->o->release(e->o, e->features.p);
+    model_features_free(e->m, &e->features);
     if (e->leaf.p) e->o->release(e->o, e->leaf.p);
     free(e->sampler);
     free(e->active);

@@ -86,7 +86,7 @@ struct engine {
     struct sampler **sampler;                  /* one a thread */
     int *node, *id, *feature, *row;            /* [batch + prefill] of a pass */
     struct fill *fill; int nfill;              /* [prefill] which pieces have rows in it */
-    struct mat features; int encoded;          /* of `encoded` pieces that still want rows of them */
+    struct model_features features; int encoded;       /* of `encoded` pieces that still want rows of them */
     struct mat leaf;                           /* [nlogit, C] hidden rows going into the head */
     struct engine_stats stats;
 };

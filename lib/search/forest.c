@@ -200,7 +200,7 @@ static void add_rows(struct forest *f, const struct strand *s, int begin, int n,
 }
 
 /* Puts the strands into the cache, f->rows rows at a time, and shows each pass to the reader (NULL: nobody looks). */
-static int run_strands(struct forest *f, const struct strand *s, int n, struct mat features, forest_reader *pass, void *arg)
+static int run_strands(struct forest *f, const struct strand *s, int n, const struct model_features *features, forest_reader *pass, void *arg)
 {
     for (int at = 0, done = 0; at < n;) {
         int rows = 0, npart = 0;
@@ -212,7 +212,7 @@ static int run_strands(struct forest *f, const struct strand *s, int n, struct m
             done += k;
             if (done == s[at].n) at++, done = 0;
         }
-        struct model_rows r = { rows, f->node, f->id, f->feature, features };
+        struct model_rows r = { rows, f->node, f->id, features ? f->feature : NULL, features };
         struct forest_pass p = { .part = f->part, .npart = npart };
         if (model_extend(f->m, f->tree.kv, &r, &p.hidden) || (pass && pass(arg, &p))) return -1;
     }
@@ -244,7 +244,7 @@ static int next_pieces(struct forest *f, struct piece **v)
 }
 
 /* Encodes the images of the first pieces, as many as fill a pass; returns how many pieces that are, or -1. */
-static int encode_some(struct forest *f, struct piece **v, int n, struct mat *features)
+static int encode_some(struct forest *f, struct piece **v, int n, struct model_features *features)
 {
     struct model_image *image = mem_array((size_t)n, sizeof *image);
     int k = 0, images = 0, bad = 0;
@@ -261,7 +261,7 @@ static int encode_some(struct forest *f, struct piece **v, int n, struct mat *fe
     return bad ? -1 : k;
 }
 
-static int run_pieces(struct forest *f, struct piece **v, int n, struct mat features)
+static int run_pieces(struct forest *f, struct piece **v, int n, const struct model_features *features)
 {
     struct strand *s = mem_array((size_t)n, sizeof *s);
     for (int i = 0; i < n; i++) {
@@ -283,10 +283,10 @@ static int run_prompts(struct forest *f)
     int bad = 0;
     for (int n; !bad && (n = next_pieces(f, v));)
         for (int i = 0, k; i < n && !bad; i += k) {
-            struct mat features = { 0 };
+            struct model_features features = { 0 };
             k = encode_some(f, v + i, n - i, &features);
-            bad = k < 0 || run_pieces(f, v + i, k, features);
-            if (features.p) f->o->release(f->o, features.p);
+            bad = k < 0 || run_pieces(f, v + i, k, &features);
+            model_features_free(f->m, &features);
         }
     for (int i = 0; i < f->prompts.n; i++) f->prompts.v[i]->node = f->prompts.v[i]->leaf->node;
     f->prompts.n = 0;
@@ -322,7 +322,7 @@ static int run_texts(struct forest *f, forest_reader *pass, void *arg)
     int bad = 0;
     while (!bad && f->texts.n) {
         int n = next_texts(f, s, now);
-        bad = run_strands(f, s, n, (struct mat){ 0 }, pass, arg);
+        bad = run_strands(f, s, n, NULL, pass, arg);
         for (int i = 0; i < n; i++) {
             now[i]->id = NULL;
             f->stats.text_rows += (uint64_t)now[i]->n;

@@ -92,8 +92,7 @@ static int encode_images(struct engine *e)
     struct model_image group[GROUP];
     int n = e->encoded ? 0 : next_images(e, group, countof(group));
     if (!n) return 0;
-    if (e->features.p) e->o->release(e->o, e->features.p);
-    e->features = (struct mat){ 0 };
+    model_features_free(e->m, &e->features);
     e->encoded = n;
     return model_encode(e->m, group, n, &e->features);
 }
@@ -172,7 +171,7 @@ static int run_round(struct engine *e)
     e->stats.rounds++;
     int at = add_paths(e), rows = at < 0 ? -1 : add_prompts(e, at);
     if (rows <= 0) return rows;                        /* 0: every path ended with its first token */
-    struct model_rows r = { rows, e->node, e->id, e->feature, e->features };
+    struct model_rows r = { rows, e->node, e->id, e->feature, &e->features };
     if (model_extend(e->m, e->tree.kv, &r, &hidden)) return -1;
     e->stats.rows += (uint64_t)rows;
     e->stats.prompt_rows += (uint64_t)(rows - at);

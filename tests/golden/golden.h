@@ -167,7 +167,8 @@ static inline void check_packed(struct model *m, const struct safetensors *g, co
 static inline void check_cached(struct model *m, const struct safetensors *g, const char *prompt, double tol)
 {
     struct packed p = {0};
-    struct mat hidden, features = {0};
+    struct mat hidden;
+    struct model_features features = {0};
     char prefix[32];
     int next, node[TOK_MAX], feature[TOK_MAX], V = model_config(m)->text.vocab;
     snprintf(prefix, sizeof prefix, "%s.", prompt);
@@ -181,19 +182,19 @@ static inline void check_cached(struct model *m, const struct safetensors *g, co
     }
     for (int i = 0; i < p.nimg; i++) feature[p.row[i]] = p.src[i];
     if (p.ntile) T_OK(model_encode(m, &p.image, 1, &features));
-    struct model_rows r = { p.n, node, p.id, feature, features };
+    struct model_rows r = { p.n, node, p.id, feature, &features };
     T_OK(model_extend(m, kv, &r, &hidden));
     check("prefill", prompt, logits_of(m, hidden), get_f32(g, prefix, "prefill"), (size_t)p.n * (size_t)V, tol);
     float *rows = mem_array((size_t)next * (size_t)V, sizeof *rows);
     int leaf = kv_node(kv, root), zero = 0;
     for (int i = 0; i < next; i++) {
-        struct model_rows one = { 1, &leaf, &id[i], NULL, {0} };
+        struct model_rows one = { 1, &leaf, &id[i], NULL, NULL };
         T_OK(model_extend(m, kv, &one, &hidden));
         T_OK(model_logits(m, hidden, &zero, 1, rows + (size_t)i * (size_t)V));
     }
     check("decode", prompt, rows, get_f32(g, prefix, "decode"), (size_t)next * (size_t)V, tol);
     kv_free(kv);
-    if (features.p) dev->release(dev, features.p);
+    model_features_free(m, &features);
     free(id);
     free(p.pixels);
 }

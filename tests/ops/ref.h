@@ -287,7 +287,7 @@ static void ref_patchify(struct ops *o, struct mat y, const float *px, int h, in
     for (int r = 0; r < y.rows; r++)
         for (int c = 0; c < y.cols; c++) {
             int n = r / (nh * nw), i = r / nw % nh, j = r % nw;
-            int ch = c / (ph * pw), a = c / pw % ph, b = c % pw;
+            int frames = y.cols / (3 * ph * pw), ch = c / (frames * ph * pw), a = c / pw % ph, b = c % pw;
             ref_put(y, r, c, px[(((size_t)n * 3 + (size_t)ch) * (size_t)h + (size_t)(i * ph + a)) * (size_t)w + (size_t)(j * pw + b)]);
         }
 }

@@ -84,10 +84,10 @@ static void test_bf16(void)
     free(fx);
 }
 
-static void one_patchify(int n, int h, int w, int ph, int pw, enum dtype t)
+static void one_patchify(int n, int h, int w, int ph, int pw, int frames, enum dtype t)
 {
     struct ops *o = check_ops;
-    struct tensor px = tensor_new(o, DT_F32, n * 3 * h, w, 0, RANDOM), y = tensor_new(o, t, n * (h / ph) * (w / pw), 3 * ph * pw, 2, POISON);
+    struct tensor px = tensor_new(o, DT_F32, n * 3 * h, w, 0, RANDOM), y = tensor_new(o, t, n * (h / ph) * (w / pw), 3 * frames * ph * pw, 2, POISON);
     o->patchify(o, y.dev, vec_dev(&px), h, w, ph, pw);
     check_ref->patchify(check_ref, y.ref, vec_ref(&px), h, w, ph, pw);
     T_TENSOR(y, 0);
@@ -96,9 +96,11 @@ static void one_patchify(int n, int h, int w, int ph, int pw, enum dtype t)
 
 static void test_patchify(void)
 {
-    one_patchify(1, 2, 2, 1, 1, DT_F32);
-    one_patchify(2, 28, 42, 14, 14, DT_F32);
-    one_patchify(3, 16, 24, 8, 4, DT_BF16);
+    one_patchify(1, 2, 2, 1, 1, 1, DT_F32);
+    one_patchify(2, 28, 42, 14, 14, 1, DT_F32);
+    one_patchify(2, 6, 4, 3, 2, 2, DT_F32);
+    one_patchify(1, 8, 4, 4, 4, 3, DT_BF16);
+    one_patchify(3, 16, 24, 8, 4, 1, DT_BF16);
 }
 
 static void test_zero(void)

@@ -207,21 +207,21 @@ static void test_encode(void)
 {
     enum { N = 400 };                          /* more than one chunk of the tower */
     struct example x;
-    struct mat all, one;
+    struct model_features all, one;
     float *px = mem_array((size_t)N * PX, sizeof *px), a[4 * 24], b[4 * 24];
     struct model *m = tiny_model(tiny_llama, dev, DT_F32, 0);
     example_make(&x, true);
     for (int i = 0; i < N * PX; i++) px[i] = pixels[i % (TILES * PX)];
     T_OK(model_encode(m, &(struct model_image){ { N, 8, 8 }, px }, 1, &all));
-    T_INT(all.rows, N * 4);
+    T_INT(all.x.rows, N * 4);
     for (int t = 0; t < N; t += 57) {
         T_OK(model_encode(m, &(struct model_image){ { 1, 8, 8 }, px + (size_t)t * PX }, 1, &one));
-        dev->download(dev, a, (float *)all.p + (size_t)t * 4 * 24, sizeof a);
-        dev->download(dev, b, one.p, sizeof b);
+        dev->download(dev, a, (float *)all.x.p + (size_t)t * 4 * 24, sizeof a);
+        dev->download(dev, b, one.x.p, sizeof b);
         T_CHECK(!memcmp(a, b, sizeof a));
-        dev->release(dev, one.p);
+        model_features_free(m, &one);
     }
-    dev->release(dev, all.p);
+    model_features_free(m, &all);
     free(px);
     model_free(m);
 }

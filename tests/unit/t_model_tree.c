@@ -16,7 +16,7 @@ static void extend(struct model *m, struct kv *kv, int node, int begin, int n, f
     int nodes[LEN];
     struct mat hidden;
     for (int i = 0; i < n; i++) nodes[i] = node;
-    struct model_rows r = { n, nodes, ids + begin, NULL, {0} };
+    struct model_rows r = { n, nodes, ids + begin, NULL, NULL };
     T_OK(model_extend(m, kv, &r, &hidden));
     T_INT(hidden.rows, n);
     for (int i = 0; i < n; i++) dev->download(dev, out[begin + i], (float *)hidden.p + (size_t)i * (size_t)hidden.ld, sizeof out[0]);
@@ -94,7 +94,7 @@ static void check_crowd(struct model *m)
                 id[n] = ids[at[n]];
             }
         }
-        struct model_rows x = { n, rows, id, NULL, {0} };
+        struct model_rows x = { n, rows, id, NULL, NULL };
         T_OK(model_extend(m, kv, &x, &hidden));
         for (int i = 0; i < n; i++) {
             dev->download(dev, got, (float *)hidden.p + (size_t)i * (size_t)hidden.ld, sizeof got);
@@ -136,11 +136,11 @@ static void test_same_bits_of_logits(void)
             node[i] = a;
             row[i] = i;
         }
-        struct model_rows r = { LEN, node, ids, NULL, {0} };
+        struct model_rows r = { LEN, node, ids, NULL, NULL };
         T_OK(model_extend(m, kv, &r, &hidden));
         T_OK(model_logits(m, hidden, row, LEN, all));
         for (int i = 0; i < LEN; i++) {
-            struct model_rows s = { 1, &b, &ids[i], NULL, {0} };
+            struct model_rows s = { 1, &b, &ids[i], NULL, NULL };
             T_OK(model_extend(m, kv, &s, &hidden));
             T_OK(model_logits(m, hidden, row, 1, one));
             T_CHECK(!memcmp(one, all + (size_t)i * 53, sizeof one));
@@ -166,7 +166,7 @@ static void test_counting(void)
     T_INT(kv_len(kv, c), kv_page() + 1);
     int d = kv_node(kv, c), node[LEN];
     for (int i = 0; i < LEN; i++) node[i] = d;
-    struct model_rows r = { 2 * kv_page() + 1, node, ids, NULL, {0} };
+    struct model_rows r = { 2 * kv_page() + 1, node, ids, NULL, NULL };
     struct mat hidden;
     T_FAIL(model_extend(m, kv, &r, &hidden), "3 pages more are needed, 2 are free");
     T_INT(kv_len(kv, d), kv_page() + 1);
@@ -186,7 +186,7 @@ static void test_counting(void)
     kv_drop(kv, a);
     T_INT(kv_free_slots(kv), 5 * kv_page());
     int id = 53, bad = kv_node(kv, -1);
-    struct model_rows s = { 1, &bad, &id, NULL, {0} };
+    struct model_rows s = { 1, &bad, &id, NULL, NULL };
     T_FAIL(model_extend(m, kv, &s, &hidden), "token 53");
     kv_free(kv);
     model_free(m);
@@ -204,7 +204,7 @@ static void test_positions_end(void)
         node[i] = i ? node[0] : kv_node(kv, -1);
         id[i] = i % 53;
     }
-    struct model_rows r = { 513, node, id, NULL, {0} };
+    struct model_rows r = { 513, node, id, NULL, NULL };
     T_FAIL(model_extend(m, kv, &r, &hidden), "position 512: the model knows 512");
     r.n = 512;
     T_OK(model_extend(m, kv, &r, &hidden));
