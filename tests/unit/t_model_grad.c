@@ -8,7 +8,7 @@
 enum { TILES = 3, PX = 3 * 8 * 8, TOKENS = 26 };
 static struct ops *dev;
 static float pixels[TILES * PX];
-static const struct model_image images = { { TILES, 8, 8 }, pixels };
+static const struct model_image images = { { .n = TILES, .h = 8, .w = 8 }, pixels };
 
 /* Three sequences: text alone, two tiles, and one tile (shared with the second) whose sequence attends to the second. */
 struct example { struct model_batch b; int id[64], pos[64], start[4], row[64], src[64], target[64]; struct span prefix[3]; float dlp[64]; };
@@ -212,10 +212,10 @@ static void test_encode(void)
     struct model *m = tiny_model(tiny_llama, dev, DT_F32, 0);
     example_make(&x, true);
     for (int i = 0; i < N * PX; i++) px[i] = pixels[i % (TILES * PX)];
-    T_OK(model_encode(m, &(struct model_image){ { N, 8, 8 }, px }, 1, &all));
+    T_OK(model_encode(m, &(struct model_image){ { .n = N, .h = 8, .w = 8 }, px }, 1, &all));
     T_INT(all.x.rows, N * 4);
     for (int t = 0; t < N; t += 57) {
-        T_OK(model_encode(m, &(struct model_image){ { 1, 8, 8 }, px + (size_t)t * PX }, 1, &one));
+        T_OK(model_encode(m, &(struct model_image){ { .n = 1, .h = 8, .w = 8 }, px + (size_t)t * PX }, 1, &one));
         dev->download(dev, a, (float *)all.x.p + (size_t)t * 4 * 24, sizeof a);
         dev->download(dev, b, one.x.p, sizeof b);
         T_CHECK(!memcmp(a, b, sizeof a));
