@@ -147,6 +147,7 @@ int cfg_save(const struct model_cfg *c, const char *dir, enum dtype t)
     if (!doc) return -1;
     const char *text_object = family_of(c)->text_object;
     json_t *text = text_object ? json_object_get(doc, text_object) : doc;
+    if (!text) text = doc;
     set_text(doc, c, true);
     set_text(text, c, false);
     json_object_set_new(text, "vocab_size", json_integer(c->text.vocab));

@@ -12,6 +12,8 @@ enum { DIM_MAX = 1 << 17, MLP_MAX = 1 << 20, LAYERS_MAX = CFG_LAYERS_MAX, HEADS_
 
 MUST_USE int cfg_read_internvl(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_internvl_chat(const json_t *doc, struct model_cfg *c);
+MUST_USE int cfg_read_qwen2_5_vl(const json_t *doc, struct model_cfg *c);
+MUST_USE int cfg_read_qwen2_vl(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_text(const json_t *doc, struct model_cfg *c);        /* a decoder on its own */
 /* A decoder's object: of a plain decoder the document, of a vision-language model its text_config. */
 MUST_USE int cfg_read_decoder(const json_t *obj, const char *model_type, struct text_cfg *t);

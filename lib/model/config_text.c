@@ -24,10 +24,11 @@ static int rope_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
 }
 
 /* "dynamic" (NTK) changes the frequencies only beyond max_position_embeddings, which is never reached here: it is the
- * default within. (Beyond, what the original code computes depends on how long the sequence was when a key was cached.) */
+ * default within. (Beyond, what the original code computes depends on how long the sequence was when a key was cached.)
+ * "mrope" is the default on several axes (config_qwen_vl.c). */
 static int rope_type(const char *type, enum rope_kind *kind)
 {
-    if (!strcmp(type, "default") || !strcmp(type, "dynamic")) *kind = ROPE_DEFAULT;
+    if (!strcmp(type, "default") || !strcmp(type, "dynamic") || !strcmp(type, "mrope")) *kind = ROPE_DEFAULT;
     else if (!strcmp(type, "linear")) *kind = ROPE_LINEAR;
     else if (!strcmp(type, "llama3")) *kind = ROPE_LLAMA3;
     else return fail("rope_type: \"%s\" is not supported", type);
@@ -117,6 +118,7 @@ static const struct decoder_type {
     { "qwen2", read_qwen2, 151936, 32768, 22016 },
     { "llama", read_llama, 32000, 2048, 11008 },
     { "internlm2", read_internlm2, 103168, 2048, 11008 },
+    { "qwen2_vl", read_qwen2, 152064, 32768, 29568 },
 };
 
 static const struct decoder_type *find_type(const char *name)

@@ -18,9 +18,16 @@ static const struct rename internvl[] = {
     { "lm_head.", "language_model.lm_head." },
     { 0 } };
 
+static const struct rename qwen_vl[] = {
+    { "model.language_model.", "model." },
+    { "model.visual.", "visual." },
+    { 0 } };
+
 static const struct family families[] = {
     { "internvl", cfg_read_internvl, "text_config", &vision_names_internvl, "language_model.", internvl },
     { "internvl_chat", cfg_read_internvl_chat, "llm_config", &vision_names_internvl_chat, "language_model.", none },
+    { "qwen2_5_vl", cfg_read_qwen2_5_vl, "text_config", &vision_names_qwen2_5_vl, "", qwen_vl },
+    { "qwen2_vl", cfg_read_qwen2_vl, "text_config", &vision_names_qwen2_vl, "", qwen_vl },
     { "qwen2", cfg_read_text, NULL, NULL, "", none },
     { "llama", cfg_read_text, NULL, NULL, "", none },
     { "internlm2", cfg_read_text, NULL, NULL, "", none },

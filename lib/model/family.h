@@ -28,7 +28,7 @@ struct rename { const char *from, *to; };      /* prefixes; the first that fits 
 struct family {
     const char *type;                          /* model_type */
     int (*read)(const json_t *doc, struct model_cfg *c);
-    const char *text_object;                   /* where config.json describes the decoder; NULL: the document itself */
+    const char *text_object;                   /* where config.json describes the decoder; NULL or absent: in the document itself */
     const struct vision_names *vision;         /* NULL: text only */
     const char *text_prefix;                   /* before the decoder's names, which are those of its own type */
     const struct rename *renames;              /* other layouts; ends in { NULL, NULL } */
@@ -40,6 +40,6 @@ const struct text_names *family_text_names(const struct model_cfg *c);
 char *family_text_name(const struct model_cfg *c, const char *name);       /* with prefix and ".weight"; caller frees */
 
 extern const struct text_names text_names_llama, text_names_internlm2;
-extern const struct vision_names vision_names_internvl, vision_names_internvl_chat;
+extern const struct vision_names vision_names_internvl, vision_names_internvl_chat, vision_names_qwen2_5_vl, vision_names_qwen2_vl;
 
 #endif

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads folders that our model_save wrote in transformers: no tensor missing or unexpected, and the same logits.
 
-    python tests/golden/check_load.py DIR...      DIR: a checkpoint, and ours.safetensors with ids, logits and perhaps pixels
+    python tests/golden/check_load.py DIR...      DIR: a checkpoint, and ours.safetensors with ids, logits and perhaps pixels.K
 """
 import os, sys
 import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+def qwen_vl_inputs(c, ids, images):
+    from make_qwen_vl import patches
+    d = {"mm_token_type_ids": (ids == c.image_token_id).int()}
+    if images:
+        rows, grid = zip(*(patches(i[0], c.vision_config.temporal_patch_size) for i in images))
+        d.update(pixel_values=torch.cat(rows), image_grid_thw=torch.tensor(grid))
+    return d
 
 bad = 0
 for folder in sys.argv[1:]:
@@ -14,7 +22,9 @@ for folder in sys.argv[1:]:
     model, info = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
     ours = load_file(os.path.join(folder, "ours.safetensors"))
     inputs = {"input_ids": ours["ids"].long().view(1, -1)}
-    if "pixels" in ours: inputs["pixel_values"] = ours["pixels"]
+    images = [ours[f"pixels.{k}"] for k in range(8) if f"pixels.{k}" in ours]
+    if hasattr(model.config, "vision_start_token_id"): inputs.update(qwen_vl_inputs(model.config, inputs["input_ids"], images))
+    elif images: inputs["pixel_values"] = torch.cat(images)
     with torch.no_grad(): logits = model.eval()(**inputs).logits[0]
     error = ((logits - ours["logits"]).abs().max() / logits.abs().max()).item()
     lost = [k for k, v in info.items() if v]

@@ -7,6 +7,7 @@
 #define TESTS_GOLDEN_H
 
 #include <stdlib.h>
+#include <unistd.h>
 #include "../unit/t.h"
 #include "base/file.h"
 #include "model/model.h"
@@ -74,24 +75,52 @@ static inline int image_token(const struct model_cfg *c, const struct safetensor
     return id;
 }
 
+enum { IMAGES_MAX = 8 };
 struct packed {
-    int n, nseq, nimg, ntile;
+    int n, nseq, nimg, nimage, nfeature;
     int id[4 * TOK_MAX], pos[4 * TOK_MAX], start[NPROMPT + 1], row[4 * TOK_MAX], src[4 * TOK_MAX];
-    float *pixels;
-    struct model_image image;                  /* all tiles */
+    struct model_image image[IMAGES_MAX];
+    float *pixels[IMAGES_MAX];                 /* what the images show; owned */
 };
+
+static inline void packed_free(struct packed *p)
+{
+    for (int i = 0; i < p->nimage; i++) free(p->pixels[i]);
+}
+
+/* The image whose pixels begin at `first` in the golden's. */
+static inline void add_image(struct packed *p, const struct model_cfg *c, const struct safetensors *g, struct tiles t, size_t first)
+{
+    float *px = mem_array(tiles_floats(&t), sizeof *px);
+    st_get_f32(get(g, "", "pixels"), first, tiles_floats(&t), px);
+    p->nfeature += cfg_image_tokens(c, &t);
+    p->pixels[p->nimage] = px;
+    p->image[p->nimage++] = (struct model_image){ t, px };
+}
+
+/* "P.images": [images, 3] of h, w and where the image begins in pixels; else "P.tiles": the first and the last + 1. */
+static inline void add_images(struct packed *p, const struct model_cfg *c, const struct safetensors *g, const char *prompt)
+{
+    char key[64];
+    int n, side = c->vision.image;
+    snprintf(key, sizeof key, "%s.images", prompt);
+    bool sized = st_find(g, key) != NULL;
+    if (!sized && !side) return;
+    if (!sized) snprintf(key, sizeof key, "%s.tiles", prompt);
+    int *v = get_int(g, key, "", &n);
+    for (int i = 0; sized && i < n; i += 3) add_image(p, c, g, (struct tiles){ .n = 1, .h = v[i], .w = v[i + 1] }, (size_t)v[i + 2]);
+    if (!sized && v[1] > v[0])
+        add_image(p, c, g, (struct tiles){ .n = v[1] - v[0], .h = side, .w = side }, (size_t)v[0] * 3 * (size_t)side * (size_t)side);
+    free(v);
+}
 
 static inline void pack(struct packed *p, const struct model_cfg *c, const struct safetensors *g, const char *prompt)
 {
     char prefix[32];
-    int n, two, px = 3 * c->vision.image * c->vision.image, per = cfg_tokens_per_tile(c), image = image_token(c, g);
+    int n, image = image_token(c, g), src = p->nfeature;
     snprintf(prefix, sizeof prefix, "%s.", prompt);
-    int *id = get_int(g, prefix, "ids", &n), *tiles = get_int(g, prefix, "tiles", &two);
-    int src = p->ntile * per, add = tiles[1] - tiles[0];
-    p->pixels = mem_grow(p->pixels, (size_t)(p->ntile + add) * (size_t)px + 1, sizeof(float));
-    if (add) st_get_f32(get(g, "", "pixels"), (size_t)tiles[0] * (size_t)px, (size_t)add * (size_t)px, p->pixels + (size_t)p->ntile * (size_t)px);
-    p->ntile += add;
-    p->image = (struct model_image){ { .n = p->ntile, .h = c->vision.image, .w = c->vision.image }, p->pixels };
+    int *id = get_int(g, prefix, "ids", &n);
+    if (c->has_vision) add_images(p, c, g, prompt);
     for (int i = 0; i < n; i++) {
         p->id[p->n] = id[i];
         p->pos[p->n] = i;
@@ -103,13 +132,12 @@ static inline void pack(struct packed *p, const struct model_cfg *c, const struc
     }
     p->start[++p->nseq] = p->n;
     free(id);
-    free(tiles);
 }
 
 static inline struct model_batch batch_of(const struct packed *p)
 {
-    return (struct model_batch){ .ntok = p->n, .id = p->id, .pos = p->pos, .nseq = p->nseq, .start = p->start, .nimage = p->ntile > 0,
-                                 .image = &p->image, .nimg = p->nimg, .img_row = p->row, .img_src = p->src };
+    return (struct model_batch){ .ntok = p->n, .id = p->id, .pos = p->pos, .nseq = p->nseq, .start = p->start, .nimage = p->nimage,
+                                 .image = p->image, .nimg = p->nimg, .img_row = p->row, .img_src = p->src };
 }
 
 static inline float *logits_of(struct model *m, struct mat hidden)
@@ -160,7 +188,7 @@ static inline void check_packed(struct model *m, const struct safetensors *g, co
     struct model_batch b = batch_of(&p);
     T_OK(model_forward(m, &b, &hidden));
     check("packed", prompt, logits_of(m, hidden), get_f32(g, prefix, "prefill"), (size_t)p.n * (size_t)model_config(m)->text.vocab, tol);
-    free(p.pixels);
+    packed_free(&p);
 }
 
 /* Prefill into the tree, then one token at a time. */
@@ -181,7 +209,7 @@ static inline void check_cached(struct model *m, const struct safetensors *g, co
         feature[i] = -1;
     }
     for (int i = 0; i < p.nimg; i++) feature[p.row[i]] = p.src[i];
-    if (p.ntile) T_OK(model_encode(m, &p.image, 1, &features));
+    if (p.nimage) T_OK(model_encode(m, p.image, p.nimage, &features));
     struct model_rows r = { p.n, node, p.id, feature, &features };
     T_OK(model_extend(m, kv, &r, &hidden));
     check("prefill", prompt, logits_of(m, hidden), get_f32(g, prefix, "prefill"), (size_t)p.n * (size_t)V, tol);
@@ -196,7 +224,7 @@ static inline void check_cached(struct model *m, const struct safetensors *g, co
     kv_free(kv);
     model_features_free(m, &features);
     free(id);
-    free(p.pixels);
+    packed_free(&p);
 }
 
 static inline void check_logits(const char *name, enum dtype t, double tol)
@@ -219,26 +247,149 @@ static inline void check_logits(const char *name, enum dtype t, double tol)
     model_free(m);
 }
 
+/* ---- training: a packed batch of all prompts, the loss the mean of -log p over the marked targets ---- */
+struct training { struct packed p; int *target; float *lp, *dlp; int ntarget; };
+
+static inline void training_open(struct training *t, struct model *m, const struct safetensors *g)
+{
+    *t = (struct training){0};
+    for (int i = 0; i < NPROMPT; i++) pack(&t->p, model_config(m), g, prompts[i]);
+    t->target = mem_array((size_t)t->p.n, sizeof *t->target);
+    t->lp = mem_array((size_t)t->p.n, sizeof *t->lp);
+    t->dlp = mem_array((size_t)t->p.n, sizeof *t->dlp);
+    for (int s = 0; s < NPROMPT; s++) {
+        int n, *mask = get_int(g, "train.mask.", prompts[s], &n), begin = t->p.start[s];
+        for (int i = 0; i <= n; i++) {
+            bool is = i < n && mask[i];
+            t->target[begin + i] = is ? t->p.id[begin + i + 1] : -1;
+            t->ntarget += is;
+        }
+        free(mask);
+    }
+    for (int i = 0; i < t->p.n; i++) t->dlp[i] = -1.0f / (float)t->ntarget;
+}
+
+static inline void training_close(struct training *t)
+{
+    packed_free(&t->p);
+    free(t->target);
+    free(t->lp);
+    free(t->dlp);
+}
+
+/* Loss and gradients; backward: also fills them. */
+static inline double loss_of(struct model *m, struct training *t, bool backward)
+{
+    struct model_batch b = batch_of(&t->p);
+    struct mat hidden;
+    double loss = 0;
+    T_OK(model_forward(m, &b, &hidden));
+    struct logprob_args a = { .x = hidden, .target = t->target, .lp = t->lp };
+    a.w = model_head(m, &a.dw);
+    if (backward) {
+        a.dlp = t->dlp;
+        a.dx = model_dhidden(m);
+    }
+    dev->logprob(dev, &a);
+    T_OK(dev->sync(dev));
+    if (backward) T_OK(model_backward(m, &b, a.dx));
+    for (int i = 0; i < t->p.n; i++) loss -= (double)t->lp[i] / t->ntarget;
+    return loss;
+}
+
+static inline void adamw_step(struct model *m, const float *hyper, double norm, int step)
+{
+    struct params *ps = model_params(m);
+    float clip = hyper[5] / ((float)norm + 1e-6f);
+    for (int i = 0; i < ps->n; i++) {
+        struct param *p = &ps->v[i];
+        if (p->frozen) continue;
+        struct adamw_args a = { .w = p->master, .m = p->m, .v = p->v, .g = p->grad, .n = p->n, .copy = p->w.p, .copy_t = p->w.t,
+            .lr = hyper[0], .b1 = hyper[1], .b2 = hyper[2], .eps = hyper[3], .decay = p->decay ? hyper[4] : 0,
+            .bc1 = 1 - powf(hyper[1], (float)step), .bc2 = 1 - powf(hyper[2], (float)step), .gscale = clip < 1 ? clip : 1 };
+        dev->adamw(dev, &a);
+    }
+    T_OK(dev->sync(dev));
+}
+
+static inline double param_error(const struct param *p, const float *dev_x, const struct safetensors *g, const char *prefix, double floor)
+{
+    float *want = get_f32(g, prefix, p->name), *got = mem_array(p->n, sizeof *got);
+    dev->download(dev, got, dev_x, p->n * sizeof *got);
+    double d = 0, scale = fmax(max_abs(want, p->n), floor);
+    for (size_t i = 0; i < p->n; i++) d = fmax(d, fabs((double)got[i] - (double)want[i]));
+    free(want);
+    free(got);
+    return d / scale;
+}
+
 /* ---- the other way round ---- */
 /* ours.safetensors beside the saved model, for the other implementation to compare with. */
 static inline void save_logits(struct model *m, struct packed *p, const char *dir)
 {
     struct mat hidden;
     struct model_batch b = batch_of(p);
-    int side = model_config(m)->vision.image, V = model_config(m)->text.vocab;
+    int V = model_config(m)->text.vocab;
+    static const char *const names[IMAGES_MAX] = { "pixels.0", "pixels.1", "pixels.2", "pixels.3", "pixels.4", "pixels.5", "pixels.6", "pixels.7" };
     T_OK(model_forward(m, &b, &hidden));
     float *logits = logits_of(m, hidden);
-    struct st_tensor v[] = {
+    struct st_tensor v[2 + IMAGES_MAX] = {
         { .name = "ids", .t = ST_I32, .ndim = 1, .dims = { p->n } },
-        { .name = "logits", .t = ST_F32, .ndim = 2, .dims = { p->n, V } },
-        { .name = "pixels", .t = ST_F32, .ndim = 4, .dims = { p->ntile, 3, side, side } } };
+        { .name = "logits", .t = ST_F32, .ndim = 2, .dims = { p->n, V } } };
+    for (int i = 0; i < p->nimage; i++) {
+        const struct tiles *t = &p->image[i].tiles;
+        v[2 + i] = (struct st_tensor){ .name = names[i], .t = ST_F32, .ndim = 4, .dims = { t->n, 3, t->h, t->w } };
+    }
     char *path = file_join(dir, "ours.safetensors");
-    struct st_writer *w = st_create(path, v, p->ntile ? 3 : 2);
-    T_CHECK(w && !st_write(w, p->id, (size_t)p->n * 4) && !st_write(w, logits, (size_t)p->n * (size_t)V * 4) &&
-            (!p->ntile || !st_write(w, p->pixels, (size_t)p->ntile * 3 * (size_t)(side * side) * 4)));
+    struct st_writer *w = st_create(path, v, 2 + p->nimage);
+    T_CHECK(w && !st_write(w, p->id, (size_t)p->n * 4) && !st_write(w, logits, (size_t)p->n * (size_t)V * 4));
+    for (int i = 0; i < p->nimage && w; i++) T_OK(st_write(w, p->pixels[i], tiles_floats(&p->image[i].tiles) * sizeof(float)));
     T_OK(st_finish(w));
     free(path);
     free(logits);
+}
+/* Saves a checkpoint with two new tokens, behind a step of training where its golden has one, and its logits beside it. */
+static inline void save_changed(const char *name, bool train, const char *dir)
+{
+    struct safetensors g;
+    struct packed p = {0};
+    struct model *m = load(name, DT_F32, MODEL_TRAIN);
+    if (!m) return;
+    open_golden(name, &g);
+    if (train) {
+        struct training t;
+        const float hyper[] = { 3e-3f, 0.9f, 0.95f, 1e-5f, 0.1f, 1 };
+        training_open(&t, m, &g);
+        loss_of(m, &t, true);
+        adamw_step(m, hyper, 1, 1);
+        training_close(&t);
+    }
+    const int a[] = { 7, 8, 9 }, b[] = { 30 }, *mean[] = { a, b }, n[] = { 3, 1 };
+    int vocab = model_config(m)->text.vocab;
+    T_OK(model_add_tokens(m, vocab + 2, mean, n, 2));
+    T_OK(dir_make(dir));
+    T_OK(model_save(m, dir, DT_F32));
+    pack(&p, model_config(m), &g, "several");
+    p.id[p.n - 1] = vocab + 1;
+    save_logits(m, &p, dir);
+    packed_free(&p);
+    st_close(&g);
+    model_free(m);
+}
+
+/* Everything below dir, in transformers' hands. */
+static inline void check_load(const char *dir)
+{
+    char cmd[256];
+    snprintf(cmd, sizeof cmd, "\"$COS_REF_PYTHON\" tests/golden/check_load.py %s/*/ >%s.log 2>&1", dir, dir);
+    int rc = system(cmd);
+    if (rc) {
+        snprintf(cmd, sizeof cmd, "sed 's/^/# /' %s.log", dir);
+        T_CHECK(system(cmd) == 0);
+    }
+    T_INT(rc, 0);
+    snprintf(cmd, sizeof cmd, "%s.log", dir);
+    T_CHECK(unlink(cmd) == 0);
 }
 
 #endif

@@ -143,7 +143,7 @@ static void save_trained(const char *name, const char *to)
     T_OK(model_save(m, to, DT_F32));
     p.id[p.n - 1] = vocab + 1;
     save_logits(m, &p, to);
-    free(p.pixels);
+    packed_free(&p);
     st_close(&g);
     model_free(m);
 }
