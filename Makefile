@@ -7,10 +7,12 @@
 #   make deps       Debian packages       make lint
 
 CC      = gcc
+CXX     = g++
 CFLAGS  = -O2 -g
 PREFIX  = /usr/local
 FLAVOUR = cpu
 SRC_STD = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Ilib
+CXX_STD = -std=c++17 -Wall -Wextra -Wshadow -Ilib
 ifdef SAN
 FLAVOUR = san
 CFLAGS  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -32,12 +34,13 @@ LAYERS       = search train model ops record media text store base
 libs_base    = -lxxhash -lpthread -lm
 libs_store   = -ljansson
 libs_record  = -lmsgpackc -ljansson
-libs_text    = -lpcre2-8 -lutf8proc
+libs_text    = -lpcre2-8 -lutf8proc -Wl,--push-state,--as-needed -lsentencepiece -lstdc++ -Wl,--pop-state
 libs_media   = -larchive -lpng -ljpeg -lwebp
 libs_ops     = -ldnnl -l:libgomp.so.1
 
-PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel bsdextrautils zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
-           libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev libutf8proc-dev
+PACKAGES = gcc g++ make pkg-config jq bats gnuplot-nox parallel bsdextrautils zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
+           libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev libutf8proc-dev \
+           libsentencepiece-dev
 
 .PHONY: all deps demo test bench install lint clean examples
 .DEFAULT_GOAL := all
@@ -45,7 +48,7 @@ PACKAGES = gcc make pkg-config jq bats gnuplot-nox parallel bsdextrautils zip xz
 .SECONDEXPANSION:
 all: $(PROGS:%=$B/%)
 
-objs = $(patsubst %.c,$B/%.o,$(wildcard lib/$1/*.c))
+objs = $(patsubst %.c,$B/%.o,$(wildcard lib/$1/*.c)) $(patsubst %.cc,$B/%.o,$(wildcard lib/$1/*.cc))
 -include lib/ops/isa.mk
 
 $(foreach l,$(LAYERS),$(eval $B/$l.a: $(call objs,$l) $(isa_$l)))
@@ -55,6 +58,11 @@ $B/%.a:
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(SRC_STD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# The bindings of C++ libraries: nothing else is C++.
+$B/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CXX_STD) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $B/lib/record/schema_data.o: $(wildcard schemas/*.json)
 

@@ -42,19 +42,16 @@ static int check_vision(struct model_io *io, const struct model_cfg *c, const ch
     int id = io->chat->img_token ? tok_id(io->tok, io->chat->img_token) : -1;
     if (id < 0) return fail("%s: the tokenizer has no image token (%s)", dir, io->chat->img_token ? io->chat->img_token : "none");
     if (c->image_token_id >= 0 && id != c->image_token_id)
-        return fail("%s: the image token is %d in config.json, and %d in tokenizer.json (%s)", dir, c->image_token_id, id,
+        return fail("%s: the image token is %d in config.json, and %d in the tokenizer (%s)", dir, c->image_token_id, id,
                     io->chat->img_token ? io->chat->img_token : "none");
     return 0;
 }
 
 static int load_parts(struct model_io *io, const struct model_cfg *c, const char *dir, const char *images)
 {
-    char *path = file_join(dir, "tokenizer.json");
-    io->tok = tok_load(path);
-    free(path);
-    if (!io->tok) return -1;
+    if (!(io->tok = tok_load(dir))) return -1;
     if (tok_size(io->tok) > c->text.vocab)
-        return fail("%s: tokenizer.json has ids up to %d, the model a vocabulary of %d", dir, tok_size(io->tok) - 1, c->text.vocab);
+        return fail("%s: the tokenizer has ids up to %d, the model a vocabulary of %d", dir, tok_size(io->tok) - 1, c->text.vocab);
     if (!(io->chat = chat_find(c->chat))) return fail_in("%s", dir);
     io->max_positions = c->text.max_pos;
     if (find_stops(io, c)) return fail_in("%s", dir);

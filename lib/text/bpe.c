@@ -314,8 +314,8 @@ static bool stand_ins(const struct bpe *b, struct bpe_work *w, const char *s, in
     return true;
 }
 
-/* What the vocabulary lacks becomes the unknown token. As in `tokenizers` it waits for the next thing known, and tokens that
- * stand in for bytes overtake it. */
+/* What the vocabulary lacks becomes the unknown token, or nothing where there is none. As in `tokenizers` it waits for the
+ * next thing known, and tokens that stand in for bytes overtake it. */
 struct unknown { bool waits; size_t at; };
 
 static void unknown_flush(const struct bpe *b, struct bpe_work *w, struct unknown *u)
@@ -327,21 +327,21 @@ static void unknown_flush(const struct bpe *b, struct bpe_work *w, struct unknow
 
 static void unknown_add(const struct bpe *b, struct bpe_work *w, struct unknown *u, size_t at)
 {
+    if (b->unk < 0) return;
     if (!b->fuse_unk) unknown_flush(b, w, u);
     if (!u->waits) *u = (struct unknown){ true, at };
 }
 
 /* Characters to first symbols. */
-static int start_chars(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
+static void start_chars(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
 {
     struct unknown u = {0};
     int len;
     make_room(w, n);
     for (size_t i = 0; i < n; i += (size_t)len) {
-        uint32_t c = text_code(s + i, n - i, &len);
+        (void)text_code(s + i, n - i, &len);
         int64_t id = bpe_find(b, s + i, (size_t)len, true);
         if (id < 0 && stand_ins(b, w, s + i, len, i)) continue;
-        if (id < 0 && b->unk < 0) return fail("the tokenizer has no token for U+%04X and none for unknown ones", c);
         if (id < 0) unknown_add(b, w, &u, i);
         else {
             unknown_flush(b, w, &u);
@@ -349,24 +349,21 @@ static int start_chars(const struct bpe *b, struct bpe_work *w, const char *s, s
         }
     }
     unknown_flush(b, w, &u);
-    return 0;
 }
 
 /* Bytes to first symbols. */
-static int start_bytes(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
+static void start_bytes(const struct bpe *b, struct bpe_work *w, const char *s, size_t n)
 {
     struct unknown u = {0};
     make_room(w, n);
     for (size_t i = 0; i < n; i++) {
         unsigned char byte = (unsigned char)s[i];
         int k = b->byte_nsym[byte];
-        if (!k && b->unk < 0) return fail("the tokenizer has no token for byte 0x%02X and none for unknown ones", byte);
         if (!k) unknown_add(b, w, &u, i);
         if (k && !b->byte_stands_in[byte]) unknown_flush(b, w, &u);
         for (int j = 0; j < k; j++) sym_add(w, b->byte_sym[byte][j], i);
     }
     unknown_flush(b, w, &u);
-    return 0;
 }
 
 static uint32_t rank_of(const struct bpe *b, uint32_t left, uint32_t right)
@@ -470,7 +467,9 @@ int bpe_word(const struct bpe *b, struct bpe_work *w, const char *s, size_t n, s
         int64_t id = bpe_find(b, s, n, b->chars);
         if (id >= 0) return tok_ids_add(out, (uint32_t)id, 0), 0;
     }
-    if (b->chars ? start_chars(b, w, s, n) : start_bytes(b, w, s, n)) return -1;
+    if (b->chars) start_chars(b, w, s, n);
+    else start_bytes(b, w, s, n);
+    if (!w->nsym) return 0;
     if (w->nsym <= SHORT_WORD) merge_short(b, w);
     else merge_long(b, w);
     for (size_t i = 0; i < w->nsym; i++) tok_ids_add(out, w->sym[i].id, w->sym[i].begin);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/tokenizer.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "text/tokenizer_priv.h"
@@ -59,15 +60,35 @@ static int set_pattern(const struct tokenizer *t, struct added *a)
     return bad;
 }
 
-int tokenizer_add(struct tokenizer *t, const struct added *a)
+static int check_id(const struct tokenizer *t, const struct added *a)
 {
-    struct added v = *a;
     int64_t known = bpe_find_spelt(&t->bpe, a->content, a->n);
     uint32_t want = known >= 0 ? (uint32_t)known : tokenizer_next_id(t);
-    if (find_added(t, a->content, a->n) >= 0) return fail("token \"%.80s\" stands there twice", a->content);
+    if (t->sentence) return 0;
     if (a->id != want) return fail("token \"%.80s\" has id %u, but Hugging Face would give it %u", a->content, a->id, want);
     if (known < 0 && a->id < t->bpe.size && t->bpe.token[a->id].present)
         return fail("token \"%.80s\": id %u is taken by another token", a->content, a->id);
+    return 0;
+}
+
+bool tokenizer_is_added(const struct tokenizer *t, const char *content, size_t n) { return find_added(t, content, n) >= 0; }
+
+int tokenizer_change(struct tokenizer *t, const struct added *a)
+{
+    struct added *old = &t->added[find_added(t, a->content, a->n)];
+    if (a->id != old->id) return fail("token \"%.80s\" has id %u and %u", a->content, old->id, a->id);
+    old->special = a->special;
+    old->single_word = a->single_word;
+    old->lstrip = a->lstrip;
+    old->rstrip = a->rstrip;
+    return 0;
+}
+
+int tokenizer_add(struct tokenizer *t, const struct added *a)
+{
+    struct added v = *a;
+    if (find_added(t, a->content, a->n) >= 0) return fail("token \"%.80s\" stands there twice", a->content);
+    if (check_id(t, a)) return -1;
     if (a->id >= BPE_MAX_ID) return fail("token \"%.80s\": id %u, must be below %d", a->content, a->id, BPE_MAX_ID);
     v.content = mem_strn(a->content, a->n);
     if (set_pattern(t, &v)) return free(v.content), -1;
@@ -87,6 +108,7 @@ static void hash_chars(struct hash *h, const struct tokenizer *t)
 {
     uint32_t lead[2] = { t->lead, t->drop_lead };
     if (!t->bpe.chars) return;
+    if (t->sentence) hash_text(h, t->source, t->nsource);
     hash_add(h, lead, sizeof lead);
     for (int i = 0; i < t->normal.n; i++) {
         const struct normal_step *s = &t->normal.step[i];
@@ -137,10 +159,17 @@ int tokenizer_ready(struct tokenizer *t)
     return 0;
 }
 
+static bool has_gaps(const struct tokenizer *t)
+{
+    uint32_t behind = 0;
+    for (int i = 0; i < t->nadded; i++) behind += t->added[i].id >= t->bpe.size;
+    return t->bpe.count != t->bpe.size || (t->sentence && t->next_added > t->bpe.size + behind);
+}
+
 int tok_add(struct tokenizer *t, const char *const *content, int n)
 {
     int fresh = 0;
-    if (t->bpe.count != t->bpe.size)
+    if (has_gaps(t))
         return fail("the vocabulary has gaps in its ids: Hugging Face would number added tokens otherwise");
     for (int i = 0; i < n; i++) {
         size_t len = strlen(content[i]);
@@ -171,7 +200,9 @@ void tok_free(struct tokenizer *t)
     normal_free(&t->normal);
     for (int i = 0; i < 2; i++) normal_free(&t->meta[i]);
     bpe_free(&t->bpe);
-    free(t->json);
+    sentence_free(t->sentence);
+    json_decref(t->config);
+    free(t->source);
     free(t);
 }
 
@@ -234,10 +265,22 @@ static int encode_words(struct encoder *e, struct section *s, size_t from, struc
     return 0;
 }
 
+static void put_piece(void *arg, uint32_t id, size_t begin) { tok_ids_add(arg, id, begin); }
+
+static int encode_pieces(struct encoder *e, struct section *s, size_t from, size_t to)
+{
+    char why[SENTENCE_WHY];
+    size_t first = e->out->n;
+    if (sentence_encode(e->t->sentence, s->text.p + from, to - from, put_piece, e->out, why)) return fail("%s", why);
+    for (size_t k = first; k < e->out->n; k++) e->out->begin[k] = (uint32_t)origin(s, from + e->out->begin[k]);
+    return 0;
+}
+
 static int encode_plain(struct encoder *e, struct section *s, size_t from, size_t to)
 {
     struct normal_text meta;
     if (from == to) return 0;
+    if (e->t->sentence) return encode_pieces(e, s, from, to);
     bool inside = s->at || from || (e->flags & TOK_INSIDE);
     if (normal_run(&e->t->meta[inside], s->text.p + from, to - from, &e->text, &meta)) return -1;
     int bad = encode_words(e, s, from, &meta);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tokenizers of checkpoints: same ids as Hugging Face `tokenizers` gives.
  *
- *     struct tokenizer *t = tok_load("model/tokenizer.json");
+ *     struct tokenizer *t = tok_load("model");
  *     struct tok_ids ids = {0};
  *     if (tok_encode(t, text, n, TOK_SPECIAL, &ids)) ...
  *     tok_ids_free(&ids);  tok_free(t);
@@ -9,8 +9,10 @@
  * Read from tokenizer.json: BPE models (merges in both spellings, unk_token, fuse_unk, byte_fallback, ignore_merges); of
  * bytes, where the pre-tokenizer ends in ByteLevel (GPT-2, Llama 3, Qwen2, SmolLM), else of characters (Llama 2, Mistral,
  * InternLM2); normalizers NFC, NFD, NFKC, NFKD, and for characters Replace and Prepend; pre-tokenizers Split, Digits,
- * Metaspace and sequences; added tokens with all their flags. Anything else is refused by name. The post-processor (<s>
- * and the like) is left to the chat template.
+ * Metaspace and sequences; added tokens with all their flags. Anything else is refused by name. Or from tokenizer.model:
+ * SentencePiece, by libsentencepiece; the text between two added tokens is encoded by itself, as the Python tokenizers of
+ * the original repositories do (Llama with "legacy": true, InternLM2). The post-processor (<s> and the like) is left to the
+ * chat template.
  */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
@@ -27,7 +29,9 @@ struct tok_ids { uint32_t *id; uint32_t *begin; size_t n, cap; };   /* begin[i]:
 void tok_ids_free(struct tok_ids *ids);
 void tok_ids_add(struct tok_ids *ids, uint32_t id, size_t begin);   /* one more */
 
-struct tokenizer *tok_load(const char *path);                       /* NULL + fail(); caller tok_free */
+/* A folder with a tokenizer.json, else a tokenizer.model and what is beside it (added_tokens.json, special_tokens_map.json,
+ * tokenizer_config.json); or one such file by itself. NULL + fail(); caller tok_free. */
+struct tokenizer *tok_load(const char *path);
 struct tokenizer *tok_parse(const char *json, size_t n, const char *name);
 void tok_free(struct tokenizer *t);                                 /* NULL is fine */
 
@@ -54,8 +58,9 @@ struct tok_parts {                                                  /* all borro
 };
 struct tokenizer *tok_from_parts(const struct tok_parts *p, const char *name);    /* NULL + fail(); caller tok_free */
 
-/* Appends the ids of s[0..n); on failure (a pattern beyond its limits, a byte the vocabulary lacks) out is unchanged.
- * Bytes that are not UTF-8 are read as U+FFFD each maximal part, and begin[] then counts in that repaired text. */
+/* Appends the ids of s[0..n); on failure (a pattern beyond its limits) out is unchanged. Bytes that are not UTF-8 are read
+ * as U+FFFD each maximal part, and begin[] then counts in that repaired text. What a vocabulary without an unknown token
+ * lacks is passed over, as in `tokenizers` (SmolLM lacks some control characters). */
 enum {
     TOK_SPECIAL = 1,         /* match added tokens marked special; without it they are plain text (untrusted input) */
     TOK_NO_ADDED = 2,        /* match no added token at all */
@@ -80,7 +85,9 @@ int  tok_find_special(const struct tokenizer *t, const char *s, size_t n, size_t
 /* Adds tokens that are not there yet (special, not normalized); ids continue behind the largest. Returns how many were
  * new, or -1. */
 MUST_USE int tok_add(struct tokenizer *t, const char *const *content, int n);
-MUST_USE int tok_save(const struct tokenizer *t, const char *path); /* the JSON read plus the tokens added; atomic */
+/* The files it was read from plus the tokens added: tokenizer.json; or tokenizer.model, added_tokens.json and
+ * tokenizer_config.json. Each is atomic. */
+MUST_USE int tok_save(const struct tokenizer *t, const char *dir);
 
 /* Learns a byte-level BPE of at most `size` tokens (>= 256 + nspecial) from texts fed one by one: GPT-2's pattern, ids
  * 0..255 the bytes in GPT-2's order, then merges, then the special tokens. Each merge takes the pair seen most often,

@@ -136,7 +136,7 @@ static int read_parts(struct tokenizer *t, const json_t *doc)
 
 int tokenizer_read(struct tokenizer *t)
 {
-    json_t *doc = json_parse(t->json, t->njson, "tokenizer");
+    json_t *doc = json_parse(t->source, t->nsource, "tokenizer");
     if (!doc) return -1;
     int status = json_is_object(doc) ? read_parts(t, doc) : fail("want an object");
     json_decref(doc);
@@ -147,21 +147,37 @@ struct tokenizer *tok_parse(const char *json, size_t n, const char *name)
 {
     if (n > JSON_MAX) return fail_null("%s: %zu bytes, at most %d", name, n, JSON_MAX);
     struct tokenizer *t = mem_alloc(sizeof *t);
-    t->json = mem_strn(json, n);
-    t->njson = n;
+    t->source = mem_strn(json, n);
+    t->nsource = n;
     if (!tokenizer_read(t)) return t;
     fail_in("%s", name);
     tok_free(t);
     return NULL;
 }
 
-struct tokenizer *tok_load(const char *path)
+static struct tokenizer *load_json(const char *path)
 {
     struct buf b = {0};
     struct tokenizer *t = NULL;
     if (!file_read(path, JSON_MAX, &b)) t = tok_parse(b.p ? b.p : "", b.len, path);
     buf_free(&b);
     return t;
+}
+
+static struct tokenizer *load_dir(const char *dir)
+{
+    char *json = file_join(dir, "tokenizer.json"), *model = file_join(dir, "tokenizer.model");
+    struct tokenizer *t = file_exists(json) || !file_exists(model) ? load_json(json) : sentence_tokenizer(model, dir);
+    free(json);
+    free(model);
+    return t;
+}
+
+struct tokenizer *tok_load(const char *path)
+{
+    size_t n = strlen(path);
+    if (file_is_dir(path)) return load_dir(path);
+    return n > 6 && !strcmp(path + n - 6, ".model") ? sentence_tokenizer(path, NULL) : load_json(path);
 }
 
 static json_t *added_entry(const struct added *a)
@@ -171,9 +187,9 @@ static json_t *added_entry(const struct added *a)
                      a->special);
 }
 
-int tok_save(const struct tokenizer *t, const char *path)
+static int save_json(const struct tokenizer *t, const char *path)
 {
-    json_t *doc = json_parse(t->json, t->njson, "tokenizer"), *list;
+    json_t *doc = json_parse(t->source, t->nsource, "tokenizer"), *list;
     if (!doc) return -1;
     list = json_object_get(doc, "added_tokens");
     if (!json_is_array(list)) {
@@ -184,5 +200,14 @@ int tok_save(const struct tokenizer *t, const char *path)
         if (json_array_append_new(list, added_entry(&t->added[i]))) return json_decref(doc), fail("%s: out of memory", path);
     int status = json_save(doc, path);
     json_decref(doc);
+    return status;
+}
+
+int tok_save(const struct tokenizer *t, const char *dir)
+{
+    if (t->sentence) return sentence_save(t, dir);
+    char *path = file_join(dir, "tokenizer.json");
+    int status = save_json(t, path);
+    free(path);
     return status;
 }

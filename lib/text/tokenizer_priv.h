@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tokenizer's inside, shared by its readers (tokenizer_json.c, tokenizer_stages.c) and its use (tokenizer.c).
+ * The tokenizer's inside, shared by its readers (tokenizer_json.c, tokenizer_stages.c,
+ * tokenizer_sentence.c) and its use (tokenizer.c).
  */
 #ifndef TEXT_TOKENIZER_PRIV_H
 #define TEXT_TOKENIZER_PRIV_H
@@ -7,6 +8,7 @@
 #include "text/added.h"
 #include "text/bpe.h"
 #include "text/normal.h"
+#include "text/sentence.h"
 #include "text/split.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
@@ -28,19 +30,27 @@ struct tokenizer {
     uint32_t *added_of;                        /* [size] id -> index into added + 1 */
     uint32_t size;
     struct finder raw_added, normal_added;    /* among them, those looked for before normalising and behind it */
-    char *json;                                /* as read; tok_save starts from it */
-    size_t njson;
+    char *source;                              /* tokenizer.json or tokenizer.model as read; tok_save starts from it */
+    size_t nsource;
+    struct sentence *sentence;                 /* of a tokenizer.model: it encodes, bpe only holds the pieces */
+    struct json_t *config;                     /* ... and its tokenizer_config.json; NULL: none */
     char digest[HASH_HEX];
 };
 
-MUST_USE int tokenizer_read(struct tokenizer *t);            /* fills t from t->json */
+MUST_USE int tokenizer_read(struct tokenizer *t);            /* fills t from t->source */
 /* The parts of the document (json_t) besides the model. In this order; the decoder behind the model. */
 struct json_t;
 MUST_USE int stages_normalizer(struct tokenizer *t, const struct json_t *v);
 MUST_USE int stages_pre_tokenizer(struct tokenizer *t, const struct json_t *v);    /* sets bpe.chars */
 MUST_USE int stages_decoder(struct tokenizer *t, const struct json_t *v);
-/* One more added token (content is copied). Its id must be the one Hugging Face would give it. */
+/* The model file `path` with the files of the folder beside it; dir NULL: none. */
+struct tokenizer *sentence_tokenizer(const char *path, const char *dir);
+MUST_USE int sentence_save(const struct tokenizer *t, const char *dir);
+/* One more added token (content is copied). Its id must be the one Hugging Face would give it; beside a tokenizer.model any
+ * id is taken, that of a piece too, which the token then replaces. */
 MUST_USE int tokenizer_add(struct tokenizer *t, const struct added *a);
+MUST_USE int tokenizer_change(struct tokenizer *t, const struct added *a);      /* the flags of one that is there */
+bool tokenizer_is_added(const struct tokenizer *t, const char *content, size_t n);
 uint32_t tokenizer_next_id(const struct tokenizer *t);       /* of an added token that the vocabulary lacks */
 MUST_USE int tokenizer_ready(struct tokenizer *t);           /* tables behind the last added token */
 

@@ -90,10 +90,7 @@ static int add_tokens(struct tokenizer *t, struct means *s)
 
 static int put_folder(struct model *m, const struct tokenizer *t, const char *dir, enum dtype save)
 {
-    char *path = file_join(dir, "tokenizer.json");
-    int bad = model_save(m, dir, save) || tok_save(t, path);
-    free(path);
-    return bad ? -1 : 0;
+    return model_save(m, dir, save) || tok_save(t, dir) ? -1 : 0;
 }
 
 /* ---- a fresh model ---- */
@@ -202,9 +199,7 @@ static int write_added(const char *model, const struct tokenizer *t, struct mean
 
 int assemble_add(const char *model, struct ops *o, const char *out, int *added)
 {
-    char *path = file_join(model, "tokenizer.json");
-    struct tokenizer *t = tok_load(path);
-    free(path);
+    struct tokenizer *t = tok_load(model);
     if (!t) return -1;
     struct means s = { 0 };
     struct dir_tmp d;

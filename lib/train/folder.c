@@ -21,11 +21,11 @@ static bool is_weights(const char *name)
     return false;
 }
 
-static int copy_one(const char *from, const char *to, const char *name)
+static int copy_one(const char *from, const char *to, const char *name, bool replace)
 {
     char *a = file_join(from, name), *b = file_join(to, name);
     struct stat st;
-    int r = stat(a, &st) ? fail_errno("%s", a) : S_ISREG(st.st_mode) ? file_copy(a, b) : 0;
+    int r = !replace && file_exists(b) ? 0 : stat(a, &st) ? fail_errno("%s", a) : S_ISREG(st.st_mode) ? file_copy(a, b) : 0;
     free(a);
     free(b);
     return r;
@@ -39,8 +39,7 @@ int folder_copy_rest(const char *from, const char *to, bool tokenizer)
     for (struct dirent *e; !bad && (e = readdir(d));) {
         const char *s = e->d_name;
         if (s[0] == '.' || is_weights(s) || !strcmp(s, "config.json") || !strcmp(s, TRAINING_JSON)) continue;
-        if (!tokenizer && !strcmp(s, "tokenizer.json")) continue;
-        bad = copy_one(from, to, s);
+        bad = copy_one(from, to, s, tokenizer);
     }
     closedir(d);
     return bad;

@@ -167,6 +167,39 @@ def character_kinds(model):
     return out
 
 
+def sentence_folder(folder, model):
+    """internlm2/: tokenizer.model with files beside it, as InternVL's original folders are, and how the Python tokenizer of such a folder
+    (transformers' PreTrainedTokenizer over sentencepiece, as the original tokenization_internlm2.py) encodes the texts."""
+    from transformers import PreTrainedTokenizer
+    import transformers
+
+    class Slow(PreTrainedTokenizer):
+        def __init__(self, **kwargs):
+            self.sp = sentencepiece.SentencePieceProcessor(model_proto=model)
+            super().__init__(bos_token="<s>", eos_token="</s>", unk_token="<unk>", **kwargs)
+        vocab_size = property(lambda self: self.sp.get_piece_size())
+        def get_vocab(self): return {**{self.convert_ids_to_tokens(i): i for i in range(self.vocab_size)}, **self.added_tokens_encoder}
+        def _tokenize(self, text, **kwargs): return self.sp.encode(text, out_type=str)
+        def _convert_token_to_id(self, token): return self.sp.piece_to_id(token)
+        def _convert_id_to_token(self, index): return self.sp.id_to_piece(index)
+
+    n = sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
+    tokens = [(i, AddedToken(c, special=True, normalized=False)) for i, c in enumerate(("<unk>", "<s>", "</s>"))]
+    tokens.append((n - 1, AddedToken("<|im_start|>", special=True, normalized=False)))      # takes a piece's id, as in InternLM2
+    tokens += [(n + i, AddedToken(c, special=True, normalized=False)) for i, c in enumerate(["<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>"] + STEPS)]
+    tokens += [(n + 21, AddedToken("<mask>", lstrip=True, rstrip=True, normalized=False)), (n + 22, AddedToken("abc", normalized=False))]
+    t = Slow(added_tokens_decoder=dict(tokens))
+    assert all(t.convert_tokens_to_ids(a.content) == i for i, a in tokens)
+    os.makedirs(folder, exist_ok=True)
+    put = lambda name, doc: json.dump(doc, open(os.path.join(folder, name), "w"), ensure_ascii=False, indent=1)
+    put("tokenizer_config.json", {"tokenizer_class": "InternLM2Tokenizer", "added_tokens_decoder": {i: {"content": a.content, "lstrip": a.lstrip, "normalized": False, "rstrip": a.rstrip, "single_word": False, "special": a.special} for i, a in tokens}})
+    put("added_tokens.json", {a.content: i for i, a in tokens if i >= n})
+    put("special_tokens_map.json", {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "unk_token": "<unk>", "additional_special_tokens": [a.content for i, a in tokens if a.special and i >= n - 1]})
+    with open(os.path.join(folder, "tokenizer.model"), "wb") as f:
+        f.write(model)
+    return {"ids": [t(x, add_special_tokens=False)["input_ids"] for x in TEXTS], "plain": [None] * len(TEXTS)}
+
+
 def render(question, choices, images):
     """What InternVL's processor makes of one user turn in transformers: no system turn, an image is <img>, n times
     <IMG_CONTEXT>, </img>; images that the text does not place come first, each with a newline."""
@@ -209,6 +242,7 @@ def main():
         t.encode_special_tokens = True
         plain = [t.encode(x, add_special_tokens=False).ids for x in texts]
         ids[name] = {"ids": normal, "plain": [None if p == i else p for p, i in zip(plain, normal)]}   # None: the same
+    ids["internlm2"] = sentence_folder(os.path.join(folder, "internlm2"), models["bpe"])
     with open(os.path.join(folder, "cases.json"), "w") as f:
         t = Tokenizer.from_file(os.path.join(folder, "qwen2.json"))
         prompts = [{"question": q, "choices": c, "images": i, "ids": t.encode(render(q, c, i), add_special_tokens=False).ids} for q, c, i in PROMPTS]
