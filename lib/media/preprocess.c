@@ -114,7 +114,31 @@ static struct canvas split_canvas(const struct pre_cfg *cfg, int w, int h)
 
 static struct canvas canvas_of(const struct pre_cfg *cfg, int w, int h)
 {
-    return cfg->kind == PRE_GRID ? grid_canvas(cfg, w, h) : cfg->kind == PRE_ANYRES ? anyres_canvas(cfg, w, h) : split_canvas(cfg, w, h);
+    return cfg->kind == PRE_GRID || cfg->kind == PRE_WHOLE ? grid_canvas(cfg, w, h) : cfg->kind == PRE_ANYRES ? anyres_canvas(cfg, w, h) : split_canvas(cfg, w, h);
+}
+
+/* The processor for an image of that size: where the tile takes the image's size, with that (0: it takes none such). The
+ * arithmetic is Qwen2-VL's smart_resize, rounding of halves to even included. */
+static struct pre_cfg sized_for(const struct pre_cfg *cfg, int w, int h)
+{
+    struct pre_cfg c = *cfg;
+    double unit = c.unit, area = (double)w * h;
+    if (c.kind != PRE_WHOLE) return c;
+    c.h = c.w = 0;
+    if ((double)mem_max(w, h) / mem_min(w, h) > 200) return c;
+    double high = nearbyint(h / unit) * unit, wide = nearbyint(w / unit) * unit;
+    if (high * wide > c.max_pixels) {
+        double shrink = sqrt(area / c.max_pixels);
+        high = fmax(unit, floor(h / shrink / unit) * unit);
+        wide = fmax(unit, floor(w / shrink / unit) * unit);
+    } else if (high * wide < c.min_pixels) {
+        double grow = sqrt(c.min_pixels / area);
+        high = ceil(h * grow / unit) * unit;
+        wide = ceil(w * grow / unit) * unit;
+    }
+    c.h = (int)high;
+    c.w = (int)wide;
+    return c;
 }
 
 /* Whether one more tile shows the whole. */
@@ -125,8 +149,10 @@ static bool has_whole(const struct pre_cfg *cfg, const struct canvas *c)
 
 struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h)
 {
-    struct canvas c = canvas_of(cfg, w, h);
-    return (struct tiles){ .n = c.cols * c.rows + has_whole(cfg, &c), .h = cfg->h, .w = cfg->w, .cols = c.cols, .rows = c.rows,
+    struct pre_cfg sized = sized_for(cfg, w, h);
+    if (!sized.h) return (struct tiles){0};
+    struct canvas c = canvas_of(&sized, w, h);
+    return (struct tiles){ .n = c.cols * c.rows + has_whole(cfg, &c), .h = sized.h, .w = sized.w, .cols = c.cols, .rows = c.rows,
                            .image_w = w, .image_h = h };
 }
 
@@ -188,7 +214,7 @@ static int draw_canvas(const struct pre_cfg *cfg, const struct canvas *c, const 
     return bad ? -1 : 0;
 }
 
-int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out)
+static int run_sized(const struct pre_cfg *cfg, const struct image *im, float *out)
 {
     struct canvas c = canvas_of(cfg, im->w, im->h);
     struct image canvas;
@@ -203,4 +229,10 @@ int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out)
     int bad = has_whole(cfg, &c) && emit_whole(cfg, cfg->kind == PRE_SPLIT ? &canvas : im, level, whole);
     image_free(&canvas);
     return bad ? -1 : 0;
+}
+
+int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out)
+{
+    struct pre_cfg sized = sized_for(cfg, im->w, im->h);
+    return sized.h ? run_sized(&sized, im, out) : fail("an image of %dx%d is too narrow", im->w, im->h);
 }

@@ -8,6 +8,7 @@
  *               kept and black added on both sides, cut into tiles
  *   PRE_SPLIT   Idefics3, SmolVLM: the longest edge resized, both sides stretched to whole tiles, and the whole squeezed
  *               into one tile behind the tiles when there are several
+ *   PRE_WHOLE   Qwen2VL: one tile of the image's own, its sides the nearest multiples of a unit that keep its area within bounds
  *
  *     struct pre_cfg cfg;
  *     if (pre_load(&cfg, "model")) return -1;
@@ -28,15 +29,16 @@ enum { PRE_MAX_TILES = 1024, PRE_MAX_SIDE = 8192, PRE_MAX_SIZES = 64 };
 struct tiles { int n, h, w, cols, rows, image_w, image_h; };
 static inline size_t tiles_floats(const struct tiles *t) { return (size_t)t->n * 3 * (size_t)t->h * (size_t)t->w; }
 
-enum pre_kind { PRE_GRID, PRE_ANYRES, PRE_SPLIT };
+enum pre_kind { PRE_GRID, PRE_ANYRES, PRE_SPLIT, PRE_WHOLE };
 struct pre_cfg {
     enum pre_kind kind;
-    int h, w;                              /* of a tile, in pixels; equal but for PRE_GRID */
+    int h, w;                              /* of a tile, in pixels; equal but for PRE_GRID; 0 of PRE_WHOLE */
     bool tiling;                           /* GRID, SPLIT: false: the whole image is the one tile */
     int min_tiles, max_tiles;              /* GRID: without the thumbnail */
     bool thumbnail;                        /* GRID: transformers: always true */
     struct { int h, w; } size[PRE_MAX_SIZES]; int nsize;   /* ANYRES: multiples of h and w */
     int longest;                           /* SPLIT: the longest edge of the picture that is cut */
+    int unit, min_pixels, max_pixels;      /* WHOLE */
     double rescale;                        /* 1/255 */
     float mean[3], std[3];
     enum resample resample;
@@ -46,14 +48,14 @@ struct pre_cfg {
 
 struct pre_cfg pre_default(void);                        /* InternVL: 448 x 448, 1 to 12 tiles, ImageNet mean and std */
 void pre_grid(const struct pre_cfg *cfg, int w, int h, int *cols, int *rows);          /* of PRE_GRID */
-struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);      /* what an image of that size gives */
+struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);      /* what an image of that size gives; n 0: nothing (PRE_WHOLE: of sides that differ more than 200-fold) */
 MUST_USE int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out);
 
 /* Reads Hugging Face's preprocessor_config.json. `path`: that file, a processor_config.json that holds an
  * "image_processor", or a checkpoint's folder (in which transformers prefers the second; so do we; of a model of type
  * internvl_chat its config.json, where the original code has its settings). Keys that ask for something this code does
  * not do (centre crops, padding, size by an edge) are refused, not ignored. Transparency goes by what the original code of
- * each family does: white shows through with Idefics3 and SmolVLM, elsewhere alpha is dropped (transformers 5 shows white everywhere, but only where it is handed an opened image instead of a file). */
+ * each family does: white shows through with Idefics3, SmolVLM and Qwen2-VL, elsewhere alpha is dropped (transformers 5 shows white everywhere, but only where it is handed an opened image instead of a file). */
 MUST_USE int pre_load(struct pre_cfg *cfg, const char *path);
 MUST_USE int pre_save(const struct pre_cfg *cfg, const char *path);      /* of PRE_GRID; writes the file `path`; transformers loads it */
 

@@ -157,6 +157,30 @@ static int read_split(const json_t *obj, const char *processor, struct pre_cfg *
     return side * side < PRE_MAX_TILES ? 0 : fail("max_image_size: %d of %d makes %d tiles or more", c->h, c->longest, PRE_MAX_TILES);
 }
 
+static struct pre_cfg whole_default(void)
+{
+    struct pre_cfg c = { .kind = PRE_WHOLE, .min_pixels = 56 * 56, .max_pixels = 28 * 28 * 1280, .resample = RESAMPLE_BICUBIC,
+                         .alpha = ALPHA_WHITE };
+    return with_levels(c, clip_mean, clip_std);
+}
+
+/* The edges of `size` are areas. */
+static int read_whole(const json_t *obj, const char *processor, struct pre_cfg *c)
+{
+    const json_t *size = json_object_get(obj, "size");
+    int patch = 14, merge = 2;
+    (void)processor;
+    if (json_opt_int(size, "shortest_edge", 1, IMAGE_MAX_PIXELS, &c->min_pixels) ||
+        json_opt_int(size, "longest_edge", 1, IMAGE_MAX_PIXELS, &c->max_pixels)) return fail_in("size");
+    if (json_opt_int(obj, "min_pixels", 1, IMAGE_MAX_PIXELS, &c->min_pixels) ||
+        json_opt_int(obj, "max_pixels", 1, IMAGE_MAX_PIXELS, &c->max_pixels) ||
+        json_opt_int(obj, "patch_size", 1, PRE_MAX_SIDE, &patch) || json_opt_int(obj, "merge_size", 1, 64, &merge)) return -1;
+    c->unit = patch * merge;
+    if (c->min_pixels > c->max_pixels) return fail("min_pixels %d: more than max_pixels %d", c->min_pixels, c->max_pixels);
+    if ((int64_t)c->unit * c->unit > c->max_pixels) return fail("max_pixels %d: less than a token's %d x %d", c->max_pixels, c->unit, c->unit);
+    return 0;
+}
+
 /* By the beginning of image_processor_type; the last fits all. */
 static const struct kind {
     const char *type;
@@ -166,6 +190,8 @@ static const struct kind {
     { "LlavaNextImageProcessor", anyres_default, read_anyres },
     { "Idefics3ImageProcessor", split_default, read_split },
     { "SmolVLMImageProcessor", split_default, read_split },
+    { "Qwen2VLImageProcessor", whole_default, read_whole },
+    { "Qwen2_5_VLImageProcessor", whole_default, read_whole },
     { "", grid_default, read_grid },
 };
 

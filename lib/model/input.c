@@ -36,6 +36,9 @@ static int find_stops(struct model_io *io, const struct model_cfg *c)
 static int check_vision(struct model_io *io, const struct model_cfg *c, const char *dir)
 {
     const struct pre_cfg *p = &io->media->pre;
+    int unit = c->vision.image ? 0 : c->vision.patch * c->shuffle;
+    if (p->unit != unit)
+        return fail("%s: the image processor makes images of multiples of %d, the vision tower takes %d (0: tiles of one size)", dir, p->unit, unit);
     if (p->h != c->vision.image || p->w != c->vision.image)
         return fail("%s: the image processor makes tiles of %dx%d, the vision tower takes %dx%d", dir, p->w, p->h,
                     c->vision.image, c->vision.image);
@@ -137,6 +140,7 @@ static int build_images(const struct model_io *io, const val *images, struct inp
     for (int k = 0; k < n && !bad; k++) {
         if ((bad = load_image(io, images, k, &im[k]))) { *why = "unreadable image"; break; }
         struct tiles t = pre_tiles(&io->media->pre, im[k].w, im[k].h);
+        if (!t.n) { bad = rejected(why, "image too narrow"); break; }
         int tokens = cfg_image_tokens(io->cfg, &t);
         in->image[in->nimage++] = (struct input_image){ .n = tokens, .tiles = t, .px = in->npx };
         in->npx += tiles_floats(&t);

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define CHATML "<|im_start|>system\n", "<|im_end|>\n", "<|im_start|>user\n", "<|im_end|>\n", "<|im_start|>assistant\n", "<|im_end|>\n"
-#define IMG "<img>", "<IMG_CONTEXT>", "</img>"
+#define IMG "<img>", "<IMG_CONTEXT>", "</img>", "\n"
+#define VISION "<|vision_start|>", "<|image_pad|>", "<|vision_end|>", ""
 
 static const struct chat_template templates[] = {
     { "internvl", NULL, CHATML, IMG },             /* InternVLForConditionalGeneration in transformers: no system turn */
@@ -12,6 +13,8 @@ static const struct chat_template templates[] = {
       CHATML, IMG },                               /* the original InternVL 2.5 code */
     { "chatml", NULL, CHATML, IMG },
     { "qwen2", "You are a helpful assistant.", CHATML, IMG },
+    { "qwen2_vl", "You are a helpful assistant.", CHATML, VISION },
+    { "qwen2_5_vl", "You are a helpful assistant.", CHATML, VISION },
     { "llama", NULL, CHATML, IMG },                /* decoders of that family trained here */
     { "llama3", NULL, "<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>",
       "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>",
@@ -124,7 +127,7 @@ static int emit_user(struct emitter *e, const struct chat_template *c, const str
     if (marks > in->nimage) status = fail("the question has %d image marks, the record %d images", marks, in->nimage);
     for (; !status && k < in->nimage - marks; k++) {
         status = emit_image(e, c, in->image_tokens[k], &pos[k]);
-        buf_byte(&e->text, '\n');
+        buf_str(&e->text, c->img_after);
     }
     for (; !status && k < in->nimage; k++) {
         const char *p = memmem(s.p, s.n, image_mark, MARK);

@@ -18,6 +18,7 @@ struct chat_template {
     const char *system;                                    /* default system text, NULL: no system turn */
     const char *sys_open, *sys_close, *user_open, *user_close, *asst_open, *asst_close;
     const char *img_open, *img_token, *img_close;          /* "<img>", "<IMG_CONTEXT>", "</img>" */
+    const char *img_after;                                 /* behind an image that the text does not place */
 };
 /* NULL + fail() naming the known ones. asst_close begins with the token that ends a response: it is appended to what a
  * model is trained on, and generation stops at it. */
@@ -25,7 +26,7 @@ const struct chat_template *chat_find(const char *name);
 int chat_end_token(const struct tokenizer *t, const struct chat_template *c);   /* that token's id; -1 + fail() if t lacks it */
 
 /* A question, its choices and its images. An <image> in the question marks an image's place; images without a mark come
- * first, each followed by a newline. More marks than images is an error, unless there is no image at all: then the
+ * first, each followed by the template's img_after. More marks than images is an error, unless there is no image at all: then the
  * word is ordinary text. */
 struct prompt_in {
     struct slice question;

@@ -10,7 +10,8 @@ resize.tsv   like, filter, width, height, to width, to height, FNV-1a of the res
 tiles.tsv    like, filter, tile h, tile w, min, max, width, height, tiles, FNV-1a of their 8-bit levels
 cuts.tsv     processor, like, filter, tile side, longest edge (Idefics3) or 0, sizes HxW,... (LlavaNext) or -, width, height,
              tiles, columns, rows, FNV-1a of their 8-bit levels
-llava_next.json, idefics3.json   as transformers saves them
+whole.tsv    like, patch, merge, min pixels, max pixels, width, height, to width, to height, FNV-1a of their 8-bit levels (Qwen2-VL)
+llava_next.json, idefics3.json, qwen2_vl.json   as transformers saves them
 preprocessor_config.json   as transformers saves it
 tile.f32     pixel_values of the image 75 x 40 in tiles of 12 x 16, at most 4: three tiles, float32
 The source images are computed, here and in the test, by pattern().
@@ -32,6 +33,8 @@ from transformers.models.idefics3.image_processing_idefics3 import Idefics3Image
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava_next.image_processing_llava_next import LlavaNextImageProcessor
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preprocess")
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -224,7 +227,27 @@ def make_cuts():
             f.write(idefics_line("torch", Idefics3ImageProcessor, "bilinear", 1400, 5000, True, w, h))
 
 
+def whole_line(like, cls, patch, merge, lo, hi, w, h):
+    p = cls(patch_size=patch, merge_size=merge, min_pixels=lo, max_pixels=hi, image_mean=MEAN, image_std=STD)
+    r = p(Image.fromarray(pattern(w, h)), return_tensors="pt")
+    gh, gw = r["image_grid_thw"][0, 1:].tolist()
+    x = np.asarray(r["pixel_values"]).reshape(gh // merge, gw // merge, merge, merge, 3, 2, patch, patch)
+    assert (x[:, :, :, :, :, 0] == x[:, :, :, :, :, 1]).all()
+    x = x[:, :, :, :, :, 0].transpose(4, 0, 2, 5, 1, 3, 6).reshape(1, 3, gh * patch, gw * patch)
+    return f"{like}\t{patch}\t{merge}\t{lo}\t{hi}\t{w}\t{h}\t{gw * patch}\t{gh * patch}\t{level_fnv(x, MEAN, STD)}\n"
+
+
+def make_whole():
+    sizes = [(28, 28), (42, 70), (14, 14), (1, 1), (1, 200), (200, 1), (3, 500), (57, 56), (400, 3), (113, 84), (224, 224), (29, 31),
+             (91, 61), (700, 500), (13, 999), (640, 480), (41, 43), (350, 350)]
+    with open(os.path.join(OUT, "whole.tsv"), "w") as f:
+        for like, cls in (("torch", Qwen2VLImageProcessor), ("pillow", Qwen2VLImageProcessorPil)):
+            for patch, merge, lo, hi in ((14, 2, 56 * 56, 28 * 28 * 1280), (4, 2, 256, 6400), (7, 3, 441, 441), (16, 1, 1, 100000)):
+                for w, h in sizes: f.write(whole_line(like, cls, patch, merge, lo, hi, w, h))
+
+
 def make_config():
+    Qwen2VLImageProcessor(min_pixels=784, max_pixels=78400, patch_size=7, merge_size=3).to_json_file(os.path.join(OUT, "qwen2_vl.json"))
     LlavaNextImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, resample=2,
                             image_grid_pinpoints=[[28, 56], [84, 28]]).to_json_file(os.path.join(OUT, "llava_next.json"))
     Idefics3ImageProcessor(size={"longest_edge": 77}, max_image_size={"longest_edge": 33}).to_json_file(os.path.join(OUT, "idefics3.json"))
@@ -239,4 +262,5 @@ if __name__ == "__main__":
     make_resize()
     make_tiles()
     make_cuts()
+    make_whole()
     make_config()

@@ -15,8 +15,11 @@ and for the checkpoints that train, of one packed batch of all prompts with loss
     train.mask.P     [n - 1]            1: the token behind position i is a target
     train.loss       [1]
     grad.NAME                           gradients of the vision tower and the merger, but for the merger's large matrices
+The folder "input" has no weights, but a tokenizer and image settings; its golden.safetensors, for each of QUESTIONS:
+    Q.ids            [n]                what the processor makes of the question and its images (make_preprocess.pattern)
+    Q.image.K        [3, h, w]          image K of it, its patches put together again
 """
-import os, sys
+import json, os, sys
 import torch
 from safetensors.torch import save_file
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2VLConfig, Qwen2VLForConditionalGeneration
@@ -116,6 +119,64 @@ def train(model, batch, out, frames):
     for n, p in model.named_parameters():
         if "visual" in n and not ("merger.mlp" in n and n.endswith("weight")): out["grad." + file_name(n)] = p.grad.clone()
 
+QUESTIONS = [                                  # the images' w, h; <image> marks where they stand in the text
+    ("How many?", []),
+    ("What is\n  this?", [(30, 21)]),
+    ("Compare <image> with <image>: which is 12 wide?", [(17, 40), (9, 9)]),
+    ("Then <image>\nthere.", [(50, 12), (16, 24)]),
+]
+CHAT = ("{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        "{% endif %}<|im_start|>{{ m['role'] }}\n{% for c in m['content'] %}{% if c['type'] == 'image' %}<|vision_start|><|image_pad|>"
+        "<|vision_end|>{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")      # what the published template does with these
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+
+def make_tokenizer():
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+    t = Tokenizer(models.BPE())
+    split = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(split), "isolated"),
+                                               pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    lines = [q for q, _ in QUESTIONS] * 5 + ["system You are a helpful assistant. user assistant"] * 5
+    t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    t.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIAL])
+    return PreTrainedTokenizerFast(tokenizer_object=t, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+
+def messages(question, images):
+    parts, rest = question.split("<image>"), list(images)
+    content = [{"type": "image", "image": rest.pop(0)} for _ in range(len(images) - len(parts) + 1)]
+    for i, p in enumerate(parts):
+        if i: content.append({"type": "image", "image": rest.pop(0)})
+        if p: content.append({"type": "text", "text": p})
+    return [{"role": "user", "content": content}]
+
+def make_input(root):
+    from PIL import Image
+    from transformers import Qwen2_5_VLProcessor, Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+    from make_preprocess import pattern
+    folder, out = os.path.join(root, "input"), {}
+    os.makedirs(folder, exist_ok=True)
+    tok, images = make_tokenizer(), Qwen2VLImageProcessor(patch_size=PATCH, merge_size=MERGE, min_pixels=256, max_pixels=1024)
+    p = Qwen2_5_VLProcessor(images, tok, Qwen2VLVideoProcessor(), chat_template=CHAT)
+    cfg = {**CASES["windows"][1], **TOKENS, "image_token_id": tok.convert_tokens_to_ids("<|image_pad|>")}
+    cfg["text_config"] = text(vocab_size=len(tok))
+    Qwen2_5_VLConfig(**cfg).to_json_file(os.path.join(folder, "config.json"))
+    images.to_json_file(os.path.join(folder, "preprocessor_config.json"))
+    tok.backend_tokenizer.save(os.path.join(folder, "tokenizer.json"))
+    for i, (question, sizes) in enumerate(QUESTIONS):
+        m = messages(question, [Image.fromarray(pattern(w, h)) for w, h in sizes])
+        r = p.apply_chat_template(m, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+        out[f"{i}.ids"] = r["input_ids"][0].to(torch.int32)
+        at = 0
+        for k, (_, gh, gw) in enumerate(r["image_grid_thw"].tolist() if sizes else []):
+            x = r["pixel_values"][at:at + gh * gw].reshape(gh // MERGE, gw // MERGE, MERGE, MERGE, 3, 2, PATCH, PATCH)[:, :, :, :, :, 0]
+            out[f"{i}.image.{k}"] = x.permute(4, 0, 2, 5, 1, 3, 6).reshape(3, gh * PATCH, gw * PATCH)
+            at += gh * gw
+    with open(os.path.join(folder, "questions.json"), "w") as f: json.dump(QUESTIONS, f)
+    save_file({k: v.contiguous() for k, v in out.items()}, os.path.join(folder, "golden.safetensors"))
+
 def load(cls, folder):
     m, info = cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"], info
@@ -152,3 +213,4 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     torch.set_num_threads(1)
     for i, (name, (kind, cfg)) in enumerate(CASES.items()): make(sys.argv[1], name, kind, cfg, i + 1)
+    make_input(sys.argv[1])

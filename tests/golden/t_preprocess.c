@@ -6,25 +6,10 @@
 #include "../unit/t.h"
 #include "base/file.h"
 #include "media/preprocess.h"
+#include "pattern.h"
 
 #define DIR_GOLDEN "tests/golden/preprocess/"
 enum { FILE_MAX = 1 << 20 };
-
-/* The same numbers as pattern() in make_preprocess.py. */
-static struct image pattern(int w, int h)
-{
-    struct image im;
-    T_OK(image_new(w, h, &im));
-    uint8_t *p = im.px;
-    for (uint64_t y = 0; y < (uint64_t)h; y++)
-        for (uint64_t x = 0; x < (uint64_t)w; x++)
-            for (uint64_t c = 0; c < 3; c++) {
-                uint64_t slope = x * 3 + y * 5 + c * 40, edge = (x / 7 + y / 5 + c) % 2 * 120;
-                uint64_t noise = ((x * 2654435761u + y * 40503 + c * 97) & 0xffffffff) >> 25;
-                *p++ = (uint8_t)(slope / 4 % 128 + edge + noise / (1 + c));
-            }
-    return im;
-}
 
 static uint64_t fnv_add(uint64_t h, uint8_t b) { return (h ^ b) * 0x100000001b3u; }
 static const uint64_t FNV = 0xcbf29ce484222325u;
@@ -178,6 +163,39 @@ static void test_cuts(void)
     if (f) fclose(f);
 }
 
+static void test_whole(void)
+{
+    FILE *f = fopen(DIR_GOLDEN "whole.tsv", "r");
+    char like[16];
+    int patch, merge, w, h, to_w, to_h, n = 0;
+    uint64_t want;
+    struct pre_cfg c = pre_default();
+    c.kind = PRE_WHOLE;
+    c.tiling = false;
+    T_CHECK(f != NULL);
+    for (; f && fscanf(f, "%15s %d %d %d %d %d %d %d %d %" SCNx64, like, &patch, &merge, &c.min_pixels, &c.max_pixels, &w, &h, &to_w,
+                       &to_h, &want) == 10; n++) {
+        c.like = like_named(like);
+        c.unit = patch * merge;
+        struct image im = pattern(w, h);
+        struct tiles t = pre_tiles(&c, w, h);
+        float *x = mem_alloc(tiles_floats(&t) * sizeof *x);
+        T_INT(t.n, 1);
+        T_INT(t.w, to_w);
+        T_INT(t.h, to_h);
+        T_OK(pre_run(&c, &im, x));
+        struct pre_cfg sized = c;
+        sized.w = t.w, sized.h = t.h;
+        bool same = level_hash(&sized, x, 1) == want;
+        if (!same) printf("# %s %dx%d to %dx%d differs\n", like, w, h, to_w, to_h);
+        T_CHECK(same);
+        free(x);
+        image_free(&im);
+    }
+    T_INT(n, 144);
+    if (f) fclose(f);
+}
+
 static void test_values(void)
 {
     struct pre_cfg c = pre_default();
@@ -207,6 +225,7 @@ int main(void)
     T_RUN(test_resize);
     T_RUN(test_tiles);
     T_RUN(test_cuts);
+    T_RUN(test_whole);
     T_RUN(test_values);
     return t_end();
 }

@@ -137,6 +137,14 @@ static void test_load_other_kinds(void)
     T_INT(c.resample, RESAMPLE_LANCZOS);
     T_INT(c.alpha, ALPHA_WHITE);
     T_CHECK(c.tiling);
+    T_OK(pre_load(&c, "tests/golden/preprocess/qwen2_vl.json"));
+    T_INT(c.kind, PRE_WHOLE);
+    T_INT(c.unit, 21);
+    T_INT(c.min_pixels, 784);
+    T_INT(c.max_pixels, 78400);
+    T_INT(c.alpha, ALPHA_WHITE);
+    T_INT(pre_tiles(&c, 201, 1).n, 0);                     /* sides that differ more than 200-fold */
+    T_FAIL(pre_run(&c, &(struct image){ .w = 1, .h = 201 }, NULL), "1x201 is too narrow");
     char *p = put("p.json", "{\"image_processor_type\": \"LlavaNextImageProcessorPil\", \"image_grid_pinpoints\": [[448, 224]]}");
     T_OK(pre_load(&c, p));                                 /* absent keys: transformers' defaults */
     T_INT(c.h, 224);
@@ -145,6 +153,7 @@ static void test_load_other_kinds(void)
 }
 
 #define LLAVA "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"size\": {\"shortest_edge\": 32}, "
+#define QWEN "{\"image_processor_type\": \"Qwen2VLImageProcessorFast\", "
 #define SMOL "{\"image_processor_type\": \"SmolVLMImageProcessor\", "
 
 static void test_load_refuses(void)
@@ -171,6 +180,10 @@ static void test_load_refuses(void)
         { SMOL "\"max_image_size\": {\"longest_edge\": 8}, \"size\": {\"longest_edge\": 4000}}", "makes 1024 tiles or more" },
         { SMOL "\"max_image_size\": {\"height\": 8}}", "max_image_size: longest_edge" },
         { SMOL "\"do_resize\": false}", "do_resize: false is not supported" },
+        { QWEN "\"min_pixels\": 5000, \"max_pixels\": 4000}", "min_pixels 5000: more than max_pixels" },
+        { QWEN "\"min_pixels\": 1, \"max_pixels\": 783}", "max_pixels 783: less than a token's 28 x 28" },
+        { QWEN "\"patch_size\": 0}", "patch_size" },
+        { QWEN "\"size\": {\"longest_edge\": 1e9}}", "size: longest_edge" },
         { "[1]", "want an object" },
         { "{\"size\": 224", "bad.json" },
     };
