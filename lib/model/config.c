@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model/config_priv.h"
 #include "model/family.h"
+#include "store/gguf.h"
 
 enum { CONFIG_BYTES_MAX = 16 << 20 };
 
@@ -104,6 +105,7 @@ static int load_generation(const char *dir, struct model_cfg *c)
 
 int cfg_load(const char *dir, struct model_cfg *c)
 {
+    if (gguf_is(dir)) return cfg_load_gguf(dir, c);
     char *path = file_join(dir, "config.json");
     struct buf b = {0};
     int bad = file_read(path, CONFIG_BYTES_MAX, &b) || cfg_parse(b.p ? b.p : "", b.len, path, c);

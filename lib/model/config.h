@@ -92,7 +92,8 @@ struct model_cfg {
     char *json;                                /* the file's text: saving writes every field back; owned */
 };
 
-/* DIR/config.json and DIR/generation_config.json. 0, or -1 with nothing to free. */
+/* DIR/config.json and DIR/generation_config.json; or a GGUF file, whose metadata is rewritten as the config.json it once
+ * was. 0, or -1 with nothing to free. */
 MUST_USE int cfg_load(const char *dir, struct model_cfg *c);
 /* The same from text; name is used in messages. */
 MUST_USE int cfg_parse(const char *json, size_t n, const char *name, struct model_cfg *c);

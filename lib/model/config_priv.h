@@ -15,8 +15,11 @@ MUST_USE int cfg_read_internvl_chat(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_qwen2_5_vl(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_qwen2_vl(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_text(const json_t *doc, struct model_cfg *c);        /* a decoder on its own */
+MUST_USE int cfg_load_gguf(const char *path, struct model_cfg *c);         /* of a GGUF file; as cfg_load */
 /* A decoder's object: of a plain decoder the document, of a vision-language model its text_config. */
 MUST_USE int cfg_read_decoder(const json_t *obj, const char *model_type, struct text_cfg *t);
+
+float rope_frequency(const struct rope_cfg *r, int i, int head_dim);       /* inv_freq[i] */
 
 MUST_USE int cfg_opt_act(const json_t *obj, const char *key, enum act *act);
 MUST_USE int cfg_opt_f32(const json_t *obj, const char *key, double lo, double hi, float *out);

@@ -34,15 +34,15 @@ static void describe(const struct model_cfg *c, struct buf *s)
 static void add_values(struct hash *h, const struct model *m, int i)
 {
     const struct param *p = &m->ps.v[i];
-    const struct st_tensor *t = m->info[i].src;
+    const struct param_info *in = &m->info[i];
     float x[CHUNK];
-    if (t && t->t == ST_F32) {
-        hash_add(h, t->p, t->bytes);
+    if (source_as_is(in, DT_F32)) {
+        hash_add(h, in->src->p, in->src->bytes);
         return;
     }
     for (size_t b = 0; b < p->n; b += CHUNK) {
         size_t k = mem_min(p->n - b, (size_t)CHUNK);
-        if (t) st_get_f32(t, b, k, x);
+        if (in->src) source_get_f32(in, b, k, x);
         else param_get(m, p, b, k, x);
         hash_add(h, x, k * sizeof *x);
     }

@@ -42,4 +42,9 @@ char *family_text_name(const struct model_cfg *c, const char *name);       /* wi
 extern const struct text_names text_names_llama, text_names_internlm2;
 extern const struct vision_names vision_names_internvl, vision_names_internvl_chat, vision_names_qwen2_5_vl, vision_names_qwen2_vl;
 
+/* GGUF: the name Hugging Face has for a tensor (caller frees; an unknown one keeps its name), and the head size D where
+ * the converter laid rows of a head out in pairs: its row 2 i + s of a head is Hugging Face's row s D/2 + i. Else 0. */
+char *gguf_our_name(const char *name);
+int gguf_interleaved(const struct model_cfg *c, const char *name);
+
 #endif

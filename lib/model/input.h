@@ -26,7 +26,7 @@ struct model_io {
     int end_of_turn;                           /* the token that closes a response in training: first token of asst_close */
     struct input_media *media;
 };
-/* dir: a checkpoint folder (config.json, tokenizer.json, preprocessor_config.json and generation_config.json when there).
+/* dir: a GGUF file, or a checkpoint folder (config.json, tokenizer.json, preprocessor_config.json and generation_config.json when there).
  * images: folder or archive that relative image references are looked up in; NULL: the present folder. */
 struct model_io *model_io_load(const char *dir, const char *images);   /* NULL + fail() */
 void model_io_free(struct model_io *io);                               /* NULL is fine */

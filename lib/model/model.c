@@ -12,7 +12,7 @@
 enum { CHUNK = 16384 };
 
 /* ---- the file's tensors under our names ---- */
-struct named { char *name; const struct st_tensor *t; bool used; };
+struct named { char *name; const struct st_tensor *t; int interleaved; bool used; };
 struct index { struct named *v; int n; };
 
 static int by_name(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
@@ -24,11 +24,24 @@ static char *our_name(const struct rename *r, const char *name)
     return mem_str(name);
 }
 
-static int index_build(struct index *ix, const struct safetensors *st, const struct rename *r)
+static void index_safetensors(struct index *ix, const struct safetensors *st, const struct rename *r)
 {
     ix->v = mem_array((size_t)st->n + 1, sizeof *ix->v);
     for (ix->n = 0; ix->n < st->n; ix->n++)
         ix->v[ix->n] = (struct named){ .name = our_name(r, st->v[ix->n].name), .t = &st->v[ix->n] };
+}
+
+static void index_gguf(struct index *ix, const struct gguf *g, const struct model_cfg *c)
+{
+    ix->v = mem_array((size_t)g->n + 1, sizeof *ix->v);
+    for (ix->n = 0; ix->n < g->n; ix->n++) {
+        const struct st_tensor *t = &g->v[ix->n];
+        ix->v[ix->n] = (struct named){ .name = gguf_our_name(t->name), .t = t, .interleaved = gguf_interleaved(c, t->name) };
+    }
+}
+
+static int index_sort(struct index *ix)
+{
     qsort(ix->v, (size_t)ix->n, sizeof *ix->v, by_name);
     for (int i = 1; i < ix->n; i++)
         if (!strcmp(ix->v[i].name, ix->v[i - 1].name)) return fail("tensor %s comes twice, as %s too", ix->v[i].t->name, ix->v[i - 1].t->name);
@@ -86,11 +99,11 @@ static int check_tensor(const struct param *p, const struct st_tensor *t)
     return 0;
 }
 
-/* Buffers that old versions saved and every version computes. */
+/* Buffers that old versions saved and every version computes; and what the configuration of a GGUF file has been read from. */
 static bool is_buffer(const char *name)
 {
     const char *end = strrchr(name, '.');
-    return end && (!strcmp(end, ".inv_freq") || !strcmp(end, ".position_ids"));
+    return (end && (!strcmp(end, ".inv_freq") || !strcmp(end, ".position_ids"))) || !strcmp(name, "rope_freqs.weight");
 }
 
 static int match(struct model *m, struct index *ix)
@@ -100,6 +113,7 @@ static int match(struct model *m, struct index *ix)
         if (!e) return fail("tensor %s is missing", m->ps.v[i].name);
         if (check_tensor(&m->ps.v[i], e->t)) return -1;
         m->info[i].src = e->t;
+        m->info[i].interleaved = e->interleaved;
         e->used = true;
     }
     for (int i = 0; i < ix->n; i++)
@@ -110,8 +124,14 @@ static int match(struct model *m, struct index *ix)
 static int open_weights(struct model *m, const char *dir)
 {
     struct index ix = {0};
-    if (st_open_dir(dir, &m->file)) return -1;
-    int bad = index_build(&ix, &m->file, family_of(&m->cfg)->renames);
+    if (gguf_is(dir)) {
+        if (gguf_open(dir, &m->gguf)) return -1;
+        index_gguf(&ix, &m->gguf, &m->cfg);
+    } else {
+        if (st_open_dir(dir, &m->file)) return -1;
+        index_safetensors(&ix, &m->file, family_of(&m->cfg)->renames);
+    }
+    int bad = index_sort(&ix);
     if (!bad) {
         settle_tie(m, &ix);
         params_build(m);
@@ -146,7 +166,9 @@ static void settle_file(struct model *m)
         if (t && m->ps.v[i].w.p == t->p) stays = true;
         m->info[i].src = NULL;
     }
-    if (!stays) st_close(&m->file);
+    if (stays) return;
+    st_close(&m->file);
+    gguf_close(&m->gguf);
 }
 
 struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags)
@@ -202,6 +224,7 @@ void model_free(struct model *m)
     free(m->dec.block);
     arena_free(&m->host);
     st_close(&m->file);
+    gguf_close(&m->gguf);
     cfg_free(&m->cfg);
     free(m);
 }

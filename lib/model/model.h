@@ -21,7 +21,7 @@
 struct model;
 enum { MODEL_TRAIN = 1 };                      /* master weights, gradients and moments too */
 
-/* A Hugging Face folder (config.json, *.safetensors). Without MODEL_TRAIN weights stay mapped where their dtype is
+/* A Hugging Face folder (config.json, *.safetensors), or a GGUF file of a plain decoder. Without MODEL_TRAIN weights stay mapped where their dtype is
  * already t. Missing, extra or misshaped tensors are errors that name the tensor, what was wanted and what found. */
 struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags);
 /* Random weights from a config (init as transformers does: normal(0, initializer_range), zeros, ones). */

@@ -5,6 +5,7 @@
 #define MODEL_MODEL_PRIV_H
 
 #include "model/model.h"
+#include "store/gguf.h"
 #include "store/safetensors.h"
 
 /* ---- weights: rows of the parameter table, NULL where the architecture has none ---- */
@@ -19,7 +20,12 @@ struct projector { struct param *norm, *norm_b, *fc1, *fc1_b, *fc2, *fc2_b; };
 struct decoder { struct param *embed, *norm, *head; struct block *block; };   /* head == embed where tied */
 
 enum init { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_CONST };
-struct param_info { bool joined; enum init init; float value; const struct st_tensor *src; };   /* joined: directly behind the one before */
+struct param_info {
+    bool joined;                               /* directly behind the one before */
+    enum init init; float value;
+    const struct st_tensor *src;               /* while loading */
+    int interleaved;                           /* rows of src within heads of this size: gguf_interleaved; 0: in order */
+};
 
 /* ---- activations ---- */
 /* Device memory carved anew for each pass: a plan runs once with base NULL to measure, then for real. */
@@ -108,7 +114,7 @@ struct model {
     struct projector proj;
     struct decoder dec;
     void **mem; int nmem;                      /* device allocations that hold weights */
-    struct safetensors file;                   /* stays mapped while weights live in it */
+    struct safetensors file; struct gguf gguf; /* the one loaded stays mapped while weights live in it */
     char digest[HASH_HEX];
     struct space space;
     struct arena host;                         /* index arrays of the present pass */
@@ -123,6 +129,9 @@ MUST_USE int weights_place(struct model *m);                      /* memory; wei
 MUST_USE int weights_load(struct model *m);                       /* from info[].src, and the digest */
 MUST_USE int weights_init(struct model *m, uint64_t seed);
 void *model_alloc(struct model *m, size_t bytes, const char *what);       /* released with the model */
+/* Elements [begin, begin + n) of what a parameter is loaded from, in our order of rows. */
+void source_get_f32(const struct param_info *in, size_t begin, size_t n, float *x);
+bool source_as_is(const struct param_info *in, enum dtype t);     /* its bytes are the parameter's */
 void param_put(struct model *m, struct param *p, size_t begin, size_t n, const float *x);
 void param_get(const struct model *m, const struct param *p, size_t begin, size_t n, float *x);
 void model_digest_now(struct model *m);

@@ -3,6 +3,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include "model/config_priv.h"
 #include "model/model_priv.h"
 
 /* Llama 3.1: frequencies of long wavelengths are divided by the factor, those between are blended. */
@@ -15,7 +16,7 @@ static float llama3(const struct rope_cfg *r, float f)
     return (float)((1 - smooth) * (double)f / r->factor + smooth * (double)f);
 }
 
-static float frequency(const struct rope_cfg *r, int i, int head_dim)
+float rope_frequency(const struct rope_cfg *r, int i, int head_dim)
 {
     float f = (float)(1.0 / pow(r->theta, 2.0 * i / head_dim));
     if (r->kind == ROPE_LINEAR) return (float)((double)f / r->factor);
@@ -34,7 +35,7 @@ int rope_reserve(struct model *m, struct rope_table *t, const struct block_cfg *
     float *cs = mem_try(bytes, "rotary positions");
     if (!cs) return -1;
     for (int i = 0; i < dim / 2; i++) {
-        float f = frequency(&b->rope, i, dim);
+        float f = rope_frequency(&b->rope, i, dim);
         for (int p = 0; p < n; p++) {
             float angle = (float)p * f, *at = cs + (size_t)p * (size_t)dim + 2 * (size_t)i;
             at[0] = cosf(angle);

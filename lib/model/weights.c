@@ -18,7 +18,29 @@ void *model_alloc(struct model *m, size_t bytes, const char *what)
 }
 
 static enum dtype weight_dtype(const struct model *m, const struct param *p) { return p->vector ? DT_F32 : m->t; }
-static bool is_dtype(const struct st_tensor *t, enum dtype d) { return t->t == (d == DT_F32 ? ST_F32 : ST_BF16); }
+
+bool source_as_is(const struct param_info *in, enum dtype t)
+{
+    return in->src && in->src->t == (t == DT_F32 ? ST_F32 : ST_BF16) && !in->interleaved;
+}
+
+void source_get_f32(const struct param_info *in, size_t begin, size_t n, float *x)
+{
+    const struct st_tensor *t = in->src;
+    size_t D = (size_t)in->interleaved, cols = t->dims[0] ? t->n / (size_t)t->dims[0] : 1;
+    if (!D) {
+        st_get_f32(t, begin, n, x);
+        return;
+    }
+    while (n) {
+        size_t row = begin / cols, at = begin % cols, k = mem_min(cols - at, n), w = row % D;
+        size_t theirs = row - w + 2 * (w % (D / 2)) + w / (D / 2);
+        st_get_f32(t, theirs * cols + at, k, x);
+        begin += k;
+        x += k;
+        n -= k;
+    }
+}
 
 /* The parameters [i, return) lie behind one another. */
 static int unit_end(const struct model *m, int i)
@@ -34,7 +56,7 @@ static bool may_stay(const struct model *m, int i, int end)
     for (int k = i; k < end; k++) {
         const struct st_tensor *t = m->info[k].src, *before = k > i ? m->info[k - 1].src : NULL;
         enum dtype d = weight_dtype(m, &m->ps.v[k]);
-        if (!t || !is_dtype(t, d) || (uintptr_t)t->p % dtype_size(d)) return false;
+        if (!source_as_is(&m->info[k], d) || (uintptr_t)t->p % dtype_size(d)) return false;
         if (before && m->ps.v[k].vector && before->p + before->bytes != t->p) return false;
     }
     return true;
@@ -64,7 +86,7 @@ static int place_weights(struct model *m)
         for (int k = i; k < end; k++) {
             struct param *q = &m->ps.v[k];
             q->w = mat_of(stays ? (uint8_t *)(uintptr_t)m->info[k].src->p : p, weight_dtype(m, q), q->rows, q->cols);
-            p += q->n * dtype_size(q->w.t);
+            if (!stays) p += q->n * dtype_size(q->w.t);
         }
     }
     return 0;
@@ -131,24 +153,25 @@ void param_get(const struct model *m, const struct param *p, size_t begin, size_
     }
 }
 
-static void load_one(struct model *m, struct param *p, const struct st_tensor *t)
+static void load_one(struct model *m, struct param *p, const struct param_info *in)
 {
+    const struct st_tensor *t = in->src;
     float x[CHUNK];
     if (p->w.p == t->p) return;
-    if (!p->master && is_dtype(t, p->w.t)) {
+    if (!p->master && source_as_is(in, p->w.t)) {
         m->o->upload(m->o, p->w.p, t->p, t->bytes);
         return;
     }
     for (size_t i = 0; i < p->n; i += CHUNK) {
         size_t k = mem_min(p->n - i, (size_t)CHUNK);
-        st_get_f32(t, i, k, x);
+        source_get_f32(in, i, k, x);
         param_put(m, p, i, k, x);
     }
 }
 
 int weights_load(struct model *m)
 {
-    for (int i = 0; i < m->ps.n; i++) load_one(m, &m->ps.v[i], m->info[i].src);
+    for (int i = 0; i < m->ps.n; i++) load_one(m, &m->ps.v[i], &m->info[i]);
     return m->o->sync(m->o);
 }
 

@@ -30,7 +30,8 @@ void tok_ids_free(struct tok_ids *ids);
 void tok_ids_add(struct tok_ids *ids, uint32_t id, size_t begin);   /* one more */
 
 /* A folder with a tokenizer.json, else a tokenizer.model and what is beside it (added_tokens.json, special_tokens_map.json,
- * tokenizer_config.json); or one such file by itself. NULL + fail(); caller tok_free. */
+ * tokenizer_config.json); or one such file by itself; or what the metadata of a GGUF file says, which is then saved as
+ * tokenizer.json. NULL + fail(); caller tok_free. */
 struct tokenizer *tok_load(const char *path);
 struct tokenizer *tok_parse(const char *json, size_t n, const char *name);
 void tok_free(struct tokenizer *t);                                 /* NULL is fine */

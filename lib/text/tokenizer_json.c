@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "store/gguf.h"
 #include "store/json.h"
 
 enum { JSON_MAX = 512 << 20, ADDED_MAX = 1 << 20, CONTENT_MAX = 4096 };
@@ -177,6 +178,7 @@ struct tokenizer *tok_load(const char *path)
 {
     size_t n = strlen(path);
     if (file_is_dir(path)) return load_dir(path);
+    if (gguf_is(path)) return gguf_tokenizer(path);
     return n > 6 && !strcmp(path + n - 6, ".model") ? sentence_tokenizer(path, NULL) : load_json(path);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "media/preprocess.h"
 #include "record/path.h"
+#include "store/gguf.h"
 #include "store/json.h"
 #include "store/safetensors.h"
 #include "text/prompt.h"
@@ -177,6 +178,8 @@ int assemble_fresh(const struct assemble_fresh *f, struct ops *o, const char *ou
 static int dtype_of(const char *dir, enum dtype *t)        /* bf16 only where every weight is */
 {
     struct safetensors st;
+    *t = DT_F32;
+    if (gguf_is(dir)) return 0;
     if (st_open_dir(dir, &st)) return -1;
     *t = DT_BF16;
     for (int i = 0; i < st.n; i++)

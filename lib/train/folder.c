@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "store/gguf.h"
+#include "store/json.h"
 #include "train/state.h"
 
 static bool ends_in(const char *name, const char *tail)
@@ -31,8 +33,59 @@ static int copy_one(const char *from, const char *to, const char *name, bool rep
     return r;
 }
 
+/* ---- from a GGUF file ---- */
+
+static int save_json(json_t *doc, const char *dir, const char *name)       /* takes doc */
+{
+    char *path = file_join(dir, name);
+    int r = json_save(doc, path);
+    json_decref(doc);
+    free(path);
+    return r;
+}
+
+/* The text of the token whose id stands under `key`, as a member of the tokenizer's settings. */
+static void name_token(const struct gguf *g, const char *key, json_t *settings, const char *name)
+{
+    const json_t *id = json_object_get(g->meta, key), *tokens = json_object_get(g->meta, "tokenizer.ggml.tokens");
+    json_t *token = json_is_integer(id) && json_integer_value(id) >= 0 ? json_array_get(tokens, (size_t)json_integer_value(id)) : NULL;
+    if (json_is_string(token)) json_object_set(settings, name, token);
+}
+
+static int save_settings(const struct gguf *g, const struct model_cfg *c, const char *to)
+{
+    static const char *const token[][2] = { { "tokenizer.ggml.bos_token_id", "bos_token" }, { "tokenizer.ggml.eos_token_id", "eos_token" },
+        { "tokenizer.ggml.unknown_token_id", "unk_token" }, { "tokenizer.ggml.padding_token_id", "pad_token" } };
+    json_t *settings = json_pack("{s:s, s:i, s:b}", "tokenizer_class", "PreTrainedTokenizerFast", "model_max_length", c->text.max_pos,
+                                 "clean_up_tokenization_spaces", 0);
+    json_t *chat = json_object_get(g->meta, "tokenizer.chat_template"), *eos = json_array();
+    for (int i = 0; i < countof(token); i++) name_token(g, token[i][0], settings, token[i][1]);
+    if (json_is_string(chat)) json_object_set(settings, "chat_template", chat);
+    for (int i = 0; i < c->neos; i++) json_array_append_new(eos, json_integer(c->eos[i]));
+    int bad = save_json(settings, to, "tokenizer_config.json");
+    return save_json(json_pack("{s:o}", "eos_token_id", eos), to, "generation_config.json") || bad ? -1 : 0;
+}
+
+static int copy_of_gguf(const char *from, const char *to, bool tokenizer)
+{
+    struct gguf g;
+    struct model_cfg c;
+    struct tokenizer *t = tok_load(from);
+    char *path = file_join(to, "tokenizer.json");
+    int bad = !t || (tokenizer && tok_save(t, path)) || cfg_load(from, &c);
+    if (!bad) {
+        bad = gguf_open(from, &g);
+        if (!bad) bad = save_settings(&g, &c, to), gguf_close(&g);
+        cfg_free(&c);
+    }
+    free(path);
+    tok_free(t);
+    return bad ? -1 : 0;
+}
+
 int folder_copy_rest(const char *from, const char *to, bool tokenizer)
 {
+    if (gguf_is(from)) return copy_of_gguf(from, to, tokenizer);
     DIR *d = opendir(from);
     if (!d) return fail_errno("%s", from);
     int bad = 0;
