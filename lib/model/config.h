@@ -69,7 +69,7 @@ struct vision_cfg {
 
 struct text_cfg {
     struct block_cfg blocks;
-    int vocab, max_pos;
+    int vocab, max_pos;                        /* max_pos: at most the window of sliding attention */
     bool tied;                                 /* the head is the embedding */
     float init_range;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Decoders: Qwen2, Llama and InternLM2. Absent fields take the defaults of transformers' configuration classes.
+ * Decoders: Qwen2, Llama, Mistral and InternLM2. Absent fields take the defaults of transformers' configuration classes.
  */
 #include "model/config_priv.h"
 
@@ -53,17 +53,32 @@ static int read_rope(const json_t *obj, struct text_cfg *t)
     return rope_numbers(obj, rope, t->max_pos);
 }
 
-static int check_layer_types(const json_t *obj)
+/* Sliding attention sees everything until its window is full. The model is taken to end there: later positions, where the
+ * window would bind, are refused as those beyond the last are. */
+static int end_at_window(const json_t *obj, struct text_cfg *t)
+{
+    int window = json_object_get(obj, "sliding_window") ? t->max_pos : 4096;
+    if (json_opt_int(obj, "sliding_window", 1, POS_MAX, &window)) return -1;
+    t->max_pos = mem_min(t->max_pos, window);
+    return 0;
+}
+
+/* Qwen2: the layers from max_window_layers on slide, or those layer_types names. */
+static int read_sliding(const json_t *obj, struct text_cfg *t)
 {
     const json_t *v = json_object_get(obj, "layer_types");
-    bool sliding = false;
-    if (json_opt_bool(obj, "use_sliding_window", &sliding)) return -1;
-    if (sliding) return fail("use_sliding_window: sliding attention is not supported");
+    bool sliding = false, use = false;
+    int from = 28;
+    if (json_opt_bool(obj, "use_sliding_window", &use) || json_opt_int(obj, "max_window_layers", 0, LAYERS_MAX, &from)) return -1;
+    if (!json_is_array(v)) sliding = use && from < t->blocks.layers;
     for (size_t i = 0; i < json_array_size(v); i++) {
         const char *s = json_string_value(json_array_get(v, i));
-        if (!s || strcmp(s, "full_attention")) return fail("layer_types: \"%.40s\" is not supported", s ? s : "?");
+        bool slides = s && !strcmp(s, "sliding_attention");
+        if (!s || (!slides && strcmp(s, "full_attention"))) return fail("layer_types: \"%.40s\" is not supported", s ? s : "?");
+        sliding = sliding || slides;
     }
-    return 0;
+    if (sliding && !use) return fail("layer_types: \"sliding_attention\" without use_sliding_window");
+    return sliding ? end_at_window(obj, t) : 0;
 }
 
 static int read_sizes(const json_t *obj, struct text_cfg *t)
@@ -88,7 +103,7 @@ static int read_sizes(const json_t *obj, struct text_cfg *t)
 static int read_qwen2(const json_t *obj, struct text_cfg *t)
 {
     t->blocks.qkv_bias = true;
-    return check_layer_types(obj);
+    return read_sliding(obj, t);
 }
 
 static int read_llama(const json_t *obj, struct text_cfg *t)
@@ -97,6 +112,12 @@ static int read_llama(const json_t *obj, struct text_cfg *t)
     if (json_opt_bool(obj, "attention_bias", &b->qkv_bias) || json_opt_bool(obj, "mlp_bias", &b->mlp_bias)) return -1;
     b->o_bias = b->qkv_bias;
     return 0;
+}
+
+static int read_mistral(const json_t *obj, struct text_cfg *t)
+{
+    if (!json_object_get(obj, "num_key_value_heads")) t->blocks.kv_heads = 8;
+    return end_at_window(obj, t);
 }
 
 static int read_internlm2(const json_t *obj, struct text_cfg *t)
@@ -117,6 +138,7 @@ static const struct decoder_type {
 } types[] = {
     { "qwen2", read_qwen2, 151936, 32768, 22016 },
     { "llama", read_llama, 32000, 2048, 11008 },
+    { "mistral", read_mistral, 32000, 131072, 14336 },
     { "internlm2", read_internlm2, 103168, 2048, 11008 },
     { "qwen2_vl", read_qwen2, 152064, 32768, 29568 },
 };

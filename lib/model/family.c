@@ -30,6 +30,7 @@ static const struct family families[] = {
     { "qwen2_vl", cfg_read_qwen2_vl, "text_config", &vision_names_qwen2_vl, "", qwen_vl },
     { "qwen2", cfg_read_text, NULL, NULL, "", none },
     { "llama", cfg_read_text, NULL, NULL, "", none },
+    { "mistral", cfg_read_text, NULL, NULL, "", none },
     { "internlm2", cfg_read_text, NULL, NULL, "", none },
 };
 

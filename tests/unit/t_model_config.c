@@ -96,6 +96,27 @@ static void test_rope(void)
     refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_theta\": -1", "rope_theta");
 }
 
+/* The model ends where sliding attention would begin to forget. */
+static void test_windows(void)
+{
+    static const struct { const char *type, *more; int max_pos; } known[] = {
+        { "mistral", "\"sliding_window\": 100", 100 }, { "mistral", "\"sliding_window\": null", 512 }, { "mistral", "\"sliding_window\": 4096", 512 },
+        { "mistral", "\"x\": 0", 512 }, { "qwen2", "\"use_sliding_window\": true, \"sliding_window\": 100", 512 },
+        { "qwen2", "\"use_sliding_window\": true, \"sliding_window\": 100, \"max_window_layers\": 1", 100 },
+        { "qwen2", "\"use_sliding_window\": false, \"sliding_window\": 100, \"max_window_layers\": 1", 512 },
+        { "qwen2", "\"use_sliding_window\": true, \"sliding_window\": 64, \"layer_types\": [\"full_attention\", \"sliding_attention\"]", 64 },
+        { "llama", "\"sliding_window\": 100", 512 } };
+    for (int i = 0; i < countof(known); i++) {
+        struct model_cfg c;
+        char *s = mem_fmt("{\"model_type\": \"%s\", %s, " TINY_TEXT "}", known[i].type, known[i].more);
+        T_OK(parse(s, &c));
+        T_INT(c.text.max_pos, known[i].max_pos);
+        T_CHECK(c.text.blocks.qkv_bias == !strcmp(known[i].type, "qwen2") && !c.text.blocks.o_bias);
+        cfg_free(&c);
+        free(s);
+    }
+}
+
 static void test_refusals(void)
 {
     refuse(tiny_text, "qwen2", "gpt2", "\"gpt2\" is not supported");
@@ -116,8 +137,9 @@ static void test_refusals(void)
     refuse(tiny_qwen2, "\"attention_bias\": true", "\"attention_dropout\": 0.1", "dropout");
     refuse(tiny_qwen2, "\"attention_bias\": true", "\"norm_type\": \"group\"", "norm_type");
     refuse(tiny_qwen2, "\"vocab_size\": 53", "\"vocab_size\": 100000000", "vocab_size");
-    refuse(tiny_qwen2, "\"vocab_size\": 53", "\"vocab_size\": 53, \"use_sliding_window\": true", "sliding");
-    refuse(tiny_qwen2, "\"vocab_size\": 53", "\"vocab_size\": 53, \"layer_types\": [\"sliding_attention\"]", "layer_types");
+    refuse(tiny_qwen2, "\"vocab_size\": 53", "\"vocab_size\": 53, \"layer_types\": [\"sliding_attention\"]", "without use_sliding_window");
+    refuse(tiny_qwen2, "\"vocab_size\": 53", "\"vocab_size\": 53, \"layer_types\": [\"chunked_attention\"]", "chunked_attention");
+    refuse(tiny_text, "qwen2", "mistral\", \"sliding_window\": \"no", "sliding_window");
     refuse(tiny_qwen2, "\"image_token_id\"", "\"downsample_ratio\": 0.3, \"image_token_id\"", "downsample_ratio");
     refuse(tiny_qwen2, "\"image_token_id\"", "\"vision_feature_layer\": -2, \"image_token_id\"", "vision_feature_layer");
     refuse(tiny_qwen2, "[1, 2]", "[-1]", "eos_token_id");
@@ -129,6 +151,7 @@ int main(void)
     T_RUN(test_reads);
     T_RUN(test_reads_chat);
     T_RUN(test_rope);
+    T_RUN(test_windows);
     T_RUN(test_refusals);
     return t_end();
 }
