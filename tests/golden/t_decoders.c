@@ -81,11 +81,11 @@ static double cached_error(struct model *m, const struct safetensors *g)
     int root = kv_node(kv, -1), *node = mem_array((size_t)n, sizeof *node);
     struct mat hidden;
     for (int i = 0; i < n; i++) node[i] = root;
-    T_OK(model_extend(m, kv, &(struct model_rows){ n, node, id, NULL, {0} }, &hidden));
+    T_OK(model_extend(m, kv, &(struct model_rows){ .n = n, .node = node, .id = id }, &hidden));
     double prefill = relative(all_logits(m, hidden), g, "prefill");
     float *rows = mem_array((size_t)next * (size_t)V, sizeof *rows);
     for (int i = 0; i < next; i++) {
-        T_OK(model_extend(m, kv, &(struct model_rows){ 1, &root, &more[i], NULL, {0} }, &hidden));
+        T_OK(model_extend(m, kv, &(struct model_rows){ .n = 1, .node = &root, .id = &more[i] }, &hidden));
         T_OK(model_logits(m, hidden, &zero, 1, rows + (size_t)i * (size_t)V));
     }
     double decode = relative(rows, g, "decode");
