@@ -43,9 +43,9 @@ struct json_t;
 MUST_USE int stages_normalizer(struct tokenizer *t, const struct json_t *v);
 MUST_USE int stages_pre_tokenizer(struct tokenizer *t, const struct json_t *v);    /* sets bpe.chars */
 MUST_USE int stages_decoder(struct tokenizer *t, const struct json_t *v);
-/* The model file `path` with the files of the folder beside it; dir NULL: none. */
 /* Of a GGUF file: its metadata's arrays through tok_from_parts. */
 struct tokenizer *gguf_tokenizer(const char *path);
+/* The model file `path` with the files of the folder beside it; dir NULL: none. */
 struct tokenizer *sentence_tokenizer(const char *path, const char *dir);
 MUST_USE int sentence_save(const struct tokenizer *t, const char *dir);
 /* One more added token (content is copied). Its id must be the one Hugging Face would give it; beside a tokenizer.model any

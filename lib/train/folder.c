@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "store/gguf.h"
 #include "store/json.h"
+#include "text/tokenizer.h"
 #include "train/state.h"
 
 static bool ends_in(const char *name, const char *tail)
@@ -66,21 +67,27 @@ static int save_settings(const struct gguf *g, const struct model_cfg *c, const 
     return save_json(json_pack("{s:o}", "eos_token_id", eos), to, "generation_config.json") || bad ? -1 : 0;
 }
 
+static int copy_tokenizer(const char *from, const char *to)
+{
+    struct tokenizer *t = tok_load(from);
+    int bad = t ? tok_save(t, to) : -1;
+    tok_free(t);
+    return bad;
+}
+
 static int copy_of_gguf(const char *from, const char *to, bool tokenizer)
 {
     struct gguf g;
     struct model_cfg c;
-    struct tokenizer *t = tok_load(from);
-    char *path = file_join(to, "tokenizer.json");
-    int bad = !t || (tokenizer && tok_save(t, path)) || cfg_load(from, &c);
+    if (tokenizer && copy_tokenizer(from, to)) return -1;
+    if (cfg_load(from, &c)) return -1;
+    int bad = gguf_open(from, &g);
     if (!bad) {
-        bad = gguf_open(from, &g);
-        if (!bad) bad = save_settings(&g, &c, to), gguf_close(&g);
-        cfg_free(&c);
+        bad = save_settings(&g, &c, to);
+        gguf_close(&g);
     }
-    free(path);
-    tok_free(t);
-    return bad ? -1 : 0;
+    cfg_free(&c);
+    return bad;
 }
 
 int folder_copy_rest(const char *from, const char *to, bool tokenizer)

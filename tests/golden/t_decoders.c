@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "../unit/t.h"
-#include "model/input.h"
+#include "text/tokenizer.h"
 #include "model/model.h"
 #include "store/safetensors.h"
 
@@ -156,7 +156,7 @@ static void test_gguf_tokenizer(void)
         { DIR_GOLDEN "qwen2/model.gguf", 147, { 145, 65, 143, 145, 143, 146, 0 } } };
     for (int i = 0; i < countof(known); i++) {
         static const char text[] = "<|im_start|>aab<|im_start|>ab<|im_end|> ";
-        struct tokenizer *t = model_tokenizer(known[i].path);
+        struct tokenizer *t = tok_load(known[i].path);
         struct tok_ids ids = {0};
         if (!t) printf("# %s\n", err_msg());
         T_CHECK(t);

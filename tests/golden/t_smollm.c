@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 #include "../unit/t.h"
-#include "model/input.h"
+#include "text/tokenizer.h"
 #include "model/model.h"
 #include "store/json.h"
 
@@ -153,7 +153,7 @@ int main(void)
     }
     dev = ops_cpu(2);
     golden = json_file("tests/golden/smollm.json", 1 << 22);
-    tok = golden ? model_tokenizer(path) : NULL;
+    tok = golden ? tok_load(path) : NULL;
     m = tok ? model_load(path, dev, DT_F32, 0) : NULL;
     if (!m) {
         printf("# %s\n", err_msg());
