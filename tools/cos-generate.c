@@ -14,6 +14,7 @@ static const struct opt opts[] = {
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Model" },
     { 0, "model", "DIR", OPT_STR, &set.model, 0, 0, "checkpoint folder, as Hugging Face's (needed)" },
     { 0, "images", "PATH", OPT_STR, &set.images, 0, 0, "folder or archive that image references are looked up in" },
+    { 0, "template", "NAME", OPT_STR, &set.chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" },
     { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &set.dtype, 0, 0, "of weights and arithmetic; auto: the faster one here" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Sampling" },
     { 'n', NULL, "N", OPT_INT, &set.n, 1, 65536, "paths a question; of a step: candidates" },
@@ -99,7 +100,7 @@ static int with_prm(struct run *run, struct ops *o, enum dtype dt)
 static int with_model(struct tool *t, struct ops *o)
 {
     enum dtype dt = set.dtype == DTYPE_AUTO ? ops_cpu_dtype() : set.dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
-    struct model_io *io = model_io_load(set.model, set.images);
+    struct model_io *io = model_io_open(set.model, &(struct model_io_cfg){ .images = set.images, .chat = set.chat });
     struct model *m = io ? model_load(set.model, o, dt, 0) : NULL;
     struct run run = { .t = t, .io = io, .pool = par_new(t->std.threads) };
     if (m) {

@@ -12,7 +12,7 @@
 enum { SEARCH_NONE, SEARCH_BEAM };
 
 struct settings {
-    const char *model, *images;
+    const char *model, *images, *chat;
     int n, first_index, top_k, max_tokens, batch, kv_tokens, dtype;
     double temperature, top_p;
     struct opt_list stop;

@@ -20,13 +20,14 @@ int score_mix(struct tool *t);
 /* ---- score_model.c ---- */
 
 struct score_model {                           /* the options */
-    const char *dir, *images;
+    const char *dir, *images, *chat;
     int dtype, batch, kv_tokens;
 };
 #define SCORE_MODEL_OPTS(s, what) \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Model" }, \
     { 0, "model", "DIR", OPT_STR, &(s).dir, 0, 0, what ", a folder as Hugging Face's (needed)" }, \
     { 0, "images", "PATH", OPT_STR, &(s).images, 0, 0, "folder or archive that image references are looked up in" }, \
+    { 0, "template", "NAME", OPT_STR, &(s).chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" }, \
     { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &(s).dtype, 0, 0, "of weights and arithmetic; auto: the faster one here" }
 #define SCORE_RESOURCE_OPTS(s) \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Resources; the result does not depend on them" }, \

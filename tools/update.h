@@ -24,7 +24,7 @@ enum update_dtype { AS_AUTO, AS_F32, AS_BF16 };
 #define UPDATE_DTYPE_WORDS "auto|f32|bf16"
 
 struct update {
-    const char *model, *images, *freeze;
+    const char *model, *images, *chat, *freeze;
     int max_tokens, dtype, save, sched;        /* dtype, save: enum update_dtype */
     struct train_cfg c;
 };
@@ -35,6 +35,7 @@ struct update update_defaults(void);
     { 0, "model", "DIR", OPT_STR, &(s).model, 0, 0, "the model to begin with (a Hugging Face folder)" }, \
     { 0, "out", "DIR", OPT_STR, &(s).c.out, 0, 0, "the model folder to write; appears when training is complete" }, \
     { 0, "images", "PLACE", OPT_STR, &(s).images, 0, 0, "folder or archive that image references are looked up in" }, \
+    { 0, "template", "NAME", OPT_STR, &(s).chat, 0, 0, "chat template: a name or a JSON file, which the new model keeps;\nwithout it the folder's" }, \
     { 0, "resume", NULL, OPT_FLAG, &(s).c.resume, 0, 0, "go on with a run that was stopped; nothing to do if it was complete" }, \
     { 0, "force", NULL, OPT_FLAG, &(s).c.force, 0, 0, "replace DIR, and forget a run that was stopped" }
 #define UPDATE_MAX_TOKENS(s) \

@@ -50,29 +50,36 @@ static int check_vision(struct model_io *io, const struct model_cfg *c, const ch
     return 0;
 }
 
-static int load_parts(struct model_io *io, const struct model_cfg *c, const char *dir, const char *images)
+static int load_parts(struct model_io *io, const struct model_cfg *c, const char *dir, const struct model_io_cfg *want)
 {
     if (!(io->tok = tok_load(dir))) return -1;
     if (tok_size(io->tok) > c->text.vocab)
         return fail("%s: the tokenizer has ids up to %d, the model a vocabulary of %d", dir, tok_size(io->tok) - 1, c->text.vocab);
-    if (!(io->chat = chat_find(c->chat))) return fail_in("%s", dir);
+    io->own_chat = want->chat;
+    io->chat = want->chat ? chat_load(want->chat) : chat_pick(dir, c->chat, io->tok);
+    if (!io->chat) return want->chat ? -1 : fail_in("%s", dir);
     io->max_positions = c->text.max_pos;
     if (find_stops(io, c)) return fail_in("%s", dir);
     if (!c->has_vision) return 0;
     io->media = mem_alloc(sizeof *io->media);
     if (pre_load(&io->media->pre, dir)) return -1;
-    if (!(io->media->source = media_open(images, NULL))) return -1;
+    if (!(io->media->source = media_open(want->images, NULL))) return -1;
     return check_vision(io, c, dir);
 }
 
 struct model_io *model_io_load(const char *dir, const char *images)
+{
+    return model_io_open(dir, &(struct model_io_cfg){ .images = images });
+}
+
+struct model_io *model_io_open(const char *dir, const struct model_io_cfg *want)
 {
     struct model_cfg c;
     if (cfg_load(dir, &c)) return NULL;
     struct model_io *io = mem_alloc(sizeof *io);
     io->cfg = mem_alloc(sizeof *io->cfg);
     *io->cfg = c;
-    if (!load_parts(io, io->cfg, dir, images)) return io;
+    if (!load_parts(io, io->cfg, dir, want)) return io;
     model_io_free(io);
     return NULL;
 }
@@ -85,6 +92,7 @@ void model_io_free(struct model_io *io)
     cfg_free(io->cfg);
     free(io->cfg);
     tok_free(io->tok);
+    chat_free(io->chat);
     free(io->stop);
     free(io);
 }

@@ -19,7 +19,8 @@
 struct input_media;                            /* image processor and image store, private */
 struct model_io {
     struct tokenizer *tok;                     /* owned */
-    const struct chat_template *chat;
+    struct chat_template *chat;                /* owned */
+    bool own_chat;                             /* not the folder's by itself: a copy of the model needs it saved (chat_save) */
     struct model_cfg *cfg;                     /* owned */
     int max_positions;                         /* tokens of prompt and response together */
     int *stop; int nstop;                      /* token ids that end a response: eos and end of turn, ascending */
@@ -29,6 +30,11 @@ struct model_io {
 /* dir: a GGUF file, or a checkpoint folder (config.json, tokenizer.json, preprocessor_config.json and generation_config.json when there).
  * images: folder or archive that relative image references are looked up in; NULL: the present folder. */
 struct model_io *model_io_load(const char *dir, const char *images);   /* NULL + fail() */
+struct model_io_cfg {
+    const char *images;                        /* as above */
+    const char *chat;                          /* name or file of a chat template; NULL: the folder's (chat_pick) */
+};
+struct model_io *model_io_open(const char *dir, const struct model_io_cfg *c);         /* NULL + fail() */
 void model_io_free(struct model_io *io);                               /* NULL is fine */
 
 struct input_image {

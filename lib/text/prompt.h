@@ -10,20 +10,8 @@
 #define TEXT_PROMPT_H
 
 #include "text/response.h"
+#include "text/template.h"
 #include "text/tokenizer.h"
-
-/* How a family writes a conversation. One table of these, chosen by name. */
-struct chat_template {
-    const char *name;                                      /* "internvl", "chatml", ... */
-    const char *system;                                    /* default system text, NULL: no system turn */
-    const char *sys_open, *sys_close, *user_open, *user_close, *asst_open, *asst_close;
-    const char *img_open, *img_token, *img_close;          /* "<img>", "<IMG_CONTEXT>", "</img>" */
-    const char *img_after;                                 /* behind an image that the text does not place */
-};
-/* NULL + fail() naming the known ones. asst_close begins with the token that ends a response: it is appended to what a
- * model is trained on, and generation stops at it. */
-const struct chat_template *chat_find(const char *name);
-int chat_end_token(const struct tokenizer *t, const struct chat_template *c);   /* that token's id; -1 + fail() if t lacks it */
 
 /* A question, its choices and its images. An <image> in the question marks an image's place; images without a mark come
  * first, each followed by the template's img_after. More marks than images is an error, unless there is no image at all: then the
@@ -32,7 +20,15 @@ struct prompt_in {
     struct slice question;
     const struct slice *choice; int nchoice;
     const int *image_tokens; int nimage;                   /* placeholders of each image */
+    const char *layout;                                    /* NULL: PROMPT_CHAT */
+    const char *system;                                    /* replaces the template's; NULL: it stays */
+    struct buf *tail;                                      /* not NULL: gets the text behind the last special token, which is
+                                                              then not encoded, for something else to come behind it */
 };
+/* A layout is text and special tokens with {bos}, {system} (the system turn, if there is a system text), {user} and
+ * {user_end}, {assistant} and {assistant_end} (the marks of the template's turns), {images} (those without a mark) and
+ * {question} (with the choices). */
+#define PROMPT_CHAT "{bos}{system}{user}{images}{question}{user_end}{assistant}"
 
 /* The user's text, appended: the question, and behind it a line for each choice, "A. ..." (more than 26: "1. ..."). */
 void prompt_question(const struct prompt_in *in, struct buf *out);

@@ -157,6 +157,7 @@ static int save_model(struct trainer *t, const char *out)
     if (dir_begin(&d, out)) return -1;
     int bad = folder_copy_rest(t->c->base, d.tmp, true) || model_save(t->job->m, d.tmp, t->c->save)
            || training_save(d.tmp, t->done, t->steps, t->settings);
+    if (!bad && t->job->io->own_chat) bad = chat_save(t->job->io->chat, d.tmp);
     if (!bad) return dir_commit(&d);
     dir_abandon(&d);
     return -1;

@@ -4,6 +4,7 @@
 #include "text/prompt.h"
 
 #include <stdlib.h>
+#include "base/file.h"
 #include "store/json.h"
 #include "t.h"
 
@@ -24,8 +25,8 @@ static void check_prompt(const struct tokenizer *t, const json_t *v)
     struct slice choice[8];
     int places[8];
     size_t pos[8];
-    struct prompt_in in = { text_of(json_object_get(v, "question")), choice, (int)json_array_size(choices), places,
-                            (int)json_array_size(images) };
+    struct prompt_in in = { .question = text_of(json_object_get(v, "question")), .choice = choice, .nchoice = (int)json_array_size(choices),
+                            .image_tokens = places, .nimage = (int)json_array_size(images) };
     for (int i = 0; i < in.nchoice; i++) choice[i] = text_of(json_array_get(choices, (size_t)i));
     for (int i = 0; i < in.nimage; i++) places[i] = (int)json_integer_value(json_array_get(images, (size_t)i));
     struct tok_ids ids = {0};
@@ -141,8 +142,8 @@ static void test_templates(void)
     in.question = (struct slice){ "<image><image><image>", 21 };
     T_FAIL(prompt_encode(t, chat_find("plain"), &in, &ids, pos), "3 image marks");
     T_INT(ids.n, 1);
-    T_FAIL(prompt_encode(g, chat_find("internvl"), &in, &ids, pos), "lacks a special token");
     in.question.n = 7;
+    T_FAIL(prompt_encode(g, chat_find("internvl"), &in, &ids, pos), "lacks a special token");
     T_FAIL(prompt_encode(g, chat_find("plain"), &in, &ids, pos), "<img>");
     T_FAIL(chat_end_token(g, chat_find("internvl")), "end token");
     T_INT(chat_end_token(g, chat_find("plain")), tok_id(g, "<|endoftext|>"));
@@ -154,6 +155,117 @@ static void test_templates(void)
     tok_ids_free(&ids);
     tok_free(t);
     tok_free(g);
+}
+
+/* Every built-in template writes what the code that defines it does (tests/golden/make_prompts.py). */
+static void test_all_templates(void)
+{
+    static const char *const special[] = { "<s>", "</s>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<image>",
+        "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<end_of_utterance>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>" };
+    struct tokenizer *t = tok_load(GOLDEN "qwen2.json");
+    json_t *cases = json_file("tests/golden/prompts.json", 1 << 20), *v;
+    size_t i;
+    T_CHECK(tok_add(t, special, countof(special)) == countof(special) && json_array_size(cases) > 60);
+    json_array_foreach(cases, i, v) {
+        const struct chat_template *c = chat_find(json_string_value(json_object_get(v, "template")));
+        const int one[2] = { 1, 1 };
+        size_t pos[2];
+        struct prompt_in in = { .question = text_of(json_object_get(v, "question")), .image_tokens = one,
+                                .nimage = (int)json_integer_value(json_object_get(v, "images")) };
+        struct tok_ids ids = {0};
+        struct buf b = {0};
+        T_CHECK(c);
+        if (c) T_OK(prompt_encode(t, c, &in, &ids, pos));
+        tok_decode(t, ids.id, ids.n, 0, &b);
+        T_STR(b.p, json_string_value(json_object_get(v, "text")));
+        for (int k = 0; k < in.nimage && c; k++) T_INT(ids.id[pos[k]], tok_id(t, c->img_token));
+        buf_free(&b);
+        tok_ids_free(&ids);
+    }
+    json_decref(cases);
+    tok_free(t);
+}
+
+/* ---- templates of one's own, and a folder's ---- */
+
+static void put_text(const char *dir, const char *name, const char *text)
+{
+    char *path = file_join(dir, name);
+    T_OK(file_write(path, text, strlen(text)));
+    free(path);
+}
+
+static void test_files(void)
+{
+    char dir[] = "/tmp/cos-t-prompt-XXXXXX";
+    T_CHECK(mkdtemp(dir));
+    char *path = file_join(dir, "cos_template.json");
+    for (int i = 0; i < 2; i++) {
+        const struct chat_template *from = chat_find(i ? "mistral" : "llava_llama3");
+        T_OK(chat_save(from, dir));
+        struct chat_template *c = chat_load(path);
+        T_CHECK(c);
+        if (!c) continue;
+        T_STR(c->user_open, from->user_open);
+        T_STR(c->user_close, from->user_close);
+        T_STR(c->asst_open, from->asst_open);
+        T_STR(c->asst_close, from->asst_close);
+        T_STR(c->img_token, from->img_token);
+        T_STR(c->bos, from->bos);
+        T_CHECK(!c->system == !from->system && (!c->system || !strcmp(c->system, from->system)));
+        chat_free(c);
+    }
+    static const struct { const char *text, *message; } bad[] = {
+        { "[]", "want an object" }, { "{\"user_turn\": \"{question}\"}", "answer_turn: want" }, { "{\"user_turn\": \"x\", \"answer_turn\": \"\"}", "lacks {question}" },
+        { "{\"user_turn\": \"{question}\", \"answer_turn\": \"{answer}\"}", "nothing ends" }, { "{\"users\": 1}", "no key \"users\"" },
+        { "{\"user_turn\": \"{question}\", \"answer_turn\": \"{answer}</s>\", \"system\": \"x\"}", "system_turn: want" },
+        { "{\"user_turn\": 1, \"answer_turn\": \"{answer}</s>\"}", "user_turn" }, { "{", "line" } };
+    for (int i = 0; i < countof(bad); i++) {
+        put_text(dir, "cos_template.json", bad[i].text);
+        T_CHECK(!chat_load(path));
+        if (!strstr(err_msg(), bad[i].message) || !strstr(err_msg(), "cos_template.json")) T_STR(err_msg(), bad[i].message);
+    }
+    T_CHECK(!chat_load("nonsense"));
+    free(path);
+    T_OK(dir_remove(dir));
+}
+
+static void picked(const char *dir, const char *family, const struct tokenizer *t, const char *want)
+{
+    struct chat_template *c = chat_pick(dir, family, t);
+    T_CHECK(c);
+    if (c) T_STR(c->name, want);
+    chat_free(c);
+}
+
+static void test_pick(void)
+{
+    char dir[] = "/tmp/cos-t-prompt-XXXXXX";
+    T_CHECK(mkdtemp(dir));
+    struct tokenizer *t = tok_load(GOLDEN "qwen2.json"), *g = tok_load(GOLDEN "gpt2.json"), *m = tok_load(GOLDEN "mistral.json");
+    picked(dir, "internvl", t, "internvl");
+    picked(dir, "llama", t, "chatml");
+    picked(dir, "qwen2", t, "qwen2");
+    picked(dir, "llama", g, "plain");
+    picked(dir, "mistral", m, "chatml");                   /* it has <|im_start|> */
+    picked(dir, "llava_next", t, "llava_qwen2");
+    put_text(dir, "tokenizer_config.json", "{\"chat_template\": [{\"name\": \"tool\", \"template\": \"ASSISTANT:\"}, {\"name\": \"default\", \"template\": \"[INST]\"}]}");
+    picked(dir, "llama", t, "mistral");
+    picked(dir, "llava_next", t, "llava_mistral");
+    put_text(dir, "chat_template.json", "{\"chat_template\": \"USER: {{x}} ASSISTANT:\"}");
+    picked(dir, "llava_next", t, "llava_vicuna");
+    put_text(dir, "chat_template.jinja", "<|im_start|> You are Qwen, created by <|im_end|>");
+    picked(dir, "qwen2", t, "qwen2_5");
+    picked(dir, "internvl", t, "internvl");
+    T_OK(chat_save(chat_find("vicuna"), dir));
+    struct chat_template *c = chat_pick(dir, "internvl", t);
+    T_CHECK(c && !strcmp(c->asst_open, "ASSISTANT:"));
+    chat_free(c);
+    T_CHECK(!chat_pick("/tmp", "no_family", t));
+    tok_free(t);
+    tok_free(g);
+    tok_free(m);
+    T_OK(dir_remove(dir));
 }
 
 static void test_question(void)
@@ -177,6 +289,9 @@ int main(void)
     T_RUN(test_golden);
     T_RUN(test_untrusted);
     T_RUN(test_templates);
+    T_RUN(test_all_templates);
+    T_RUN(test_files);
+    T_RUN(test_pick);
     T_RUN(test_question);
     return t_end();
 }
