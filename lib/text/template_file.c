@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "store/gguf.h"
 #include "store/json.h"
 
 enum { FILE_MAX = 1 << 20, JINJA_MAX = 16 << 20, FIELDS = 14 };
@@ -155,9 +156,19 @@ static void jinja_of_json(const char *path, struct buf *out)
     json_decref(doc);
 }
 
+static void jinja_of_gguf(const char *path, struct buf *out)
+{
+    struct gguf g;
+    if (gguf_open(path, &g)) return;
+    const char *s = json_string_value(json_object_get(g.meta, "tokenizer.chat_template"));
+    if (s) buf_str(out, s);
+    gguf_close(&g);
+}
+
 static void find_jinja(const char *dir, struct buf *out)
 {
     static const char *const file[] = { "chat_template.jinja", "chat_template.json", "tokenizer_config.json" };
+    if (gguf_is(dir)) jinja_of_gguf(dir, out);
     for (int i = 0; i < countof(file) && !out->len; i++) {
         char *path = file_join(dir, file[i]);
         if (!file_exists(path)) ;
