@@ -170,12 +170,6 @@ int cfg_tokens_per_tile(const struct model_cfg *c)
     return side * side;
 }
 
-int cfg_image_tokens(const struct model_cfg *c, const struct tiles *t)
-{
-    int unit = c->vision.patch * c->shuffle;
-    return t->n * (t->h / unit) * (t->w / unit);
-}
-
 bool cfg_is_eos(const struct model_cfg *c, int id)
 {
     for (int i = 0; i < c->neos; i++)

@@ -58,12 +58,17 @@ static inline bool block_is_local(const struct block_cfg *b, int layer) { return
 
 struct vision_cfg {
     struct block_cfg blocks;
+    int depth;                                 /* blocks that features go through; later ones are kept for the file alone */
     int image, patch;                          /* sides in pixels of a (square) tile and patch; image 0: images of any size */
     int frames;                                /* pictures a patch spans, all the same one (Conv3d); 0: the weight is a Conv2d's */
     int window;                                /* side in patches of the windows of local blocks, whose last ones are cut off */
     bool patch_bias, cls;                      /* cls: a class token before the patches */
     bool pos_table;                            /* learned positions [cls + patches, hidden] */
+    bool pos_any;                              /* square tiles of any size take them at the same fractions of their sides */
+    bool flat;                                 /* in the file class token and positions have no leading 1s */
+    bool pre_norm;                             /* a layer norm before the first block */
     bool final_norm; enum norm final_kind;     /* behind the last block */
+    bool final_idle;                           /* final_norm is kept for the file alone: features are taken before it */
     float layer_scale_init, init_range;
 };
 
@@ -74,6 +79,14 @@ struct text_cfg {
     float init_range;
 };
 
+struct proj_cfg {                              /* norm, linear, act, linear; of one layer: norm, linear */
+    int layers, hidden;                        /* hidden: width between the two */
+    bool norm; enum norm kind; float eps;
+    bool norm_patch;                           /* the norm is over each patch, not over all that make a token */
+    bool bias;
+    enum act act;
+};
+
 enum { CFG_EOS_MAX = 16 };
 
 struct model_cfg {
@@ -81,11 +94,9 @@ struct model_cfg {
     bool has_vision;
     struct vision_cfg vision;
     struct text_cfg text;
-    enum act proj_act;                         /* projector: norm, linear, act, linear */
-    enum norm proj_norm; float proj_eps;
-    bool proj_norm_patch;                      /* the norm is over each patch, not over all that make a token */
-    int proj_hidden;                           /* width between the two products */
+    struct proj_cfg proj;
     int shuffle;                               /* 1 / downsample_ratio: shuffle x shuffle patches make one token */
+    bool newline;                              /* the tiles behind an image's first are put together (merge.c) */
     int image_token_id;                        /* -1 without vision, or where only the tokenizer knows it (internvl_chat) */
     int neos, eos[CFG_EOS_MAX];                /* generation_config.json where present, else config.json */
     char chat[32];                             /* name of the chat template (text/prompt.h): config.json's, or the family's */

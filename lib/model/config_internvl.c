@@ -42,7 +42,8 @@ int cfg_read_vit(const json_t *obj, struct vision_cfg *v)
     if (b->hidden % b->heads) return fail("hidden_size: %d is not a multiple of %d heads", b->hidden, b->heads);
     b->kv_heads = b->heads;
     b->head_dim = b->hidden / b->heads;
-    if (v->image % v->patch) return fail("image_size: %d is not a multiple of the patch size %d", v->image, v->patch);
+    v->depth = b->layers;
+    if (v->image < v->patch || (!v->pos_any && v->image % v->patch)) return fail("image_size: %d is not a multiple of the patch size %d", v->image, v->patch);
     if (v->image / v->patch > 1024) return fail("image_size: %d has more than 1024 patches a side", v->image);
     return cfg_check_heads(b, "vision tower");
 }
@@ -72,20 +73,29 @@ static int read_vision(const json_t *obj, struct vision_cfg *v)
     return 0;
 }
 
+int cfg_check_shuffle(const struct model_cfg *c, const char *key)
+{
+    int grid = c->vision.image / c->vision.patch;
+    if (!c->vision.pos_any && grid % c->shuffle) return fail("%s: %d patches a side do not divide by %d", key, grid, c->shuffle);
+    return c->shuffle * c->shuffle <= DIM_MAX * 8 / c->vision.blocks.hidden ? 0 : fail("%s: %d makes too wide a projector", key, c->shuffle);
+}
+
+int cfg_check_image_token(const struct model_cfg *c)
+{
+    return c->image_token_id < c->text.vocab ? 0
+        : fail("image_token_id: %d, but the vocabulary has %d tokens", c->image_token_id, c->text.vocab);
+}
+
 int cfg_read_shuffle(const json_t *doc, struct model_cfg *c)
 {
     double ratio = 0.5;
-    int grid = c->vision.image / c->vision.patch;
-    c->proj_act = ACT_GELU;
-    c->proj_hidden = c->text.blocks.hidden;
-    c->proj_eps = 1e-5f;                       /* torch's LayerNorm default; the projector takes no eps from the config */
+    /* 1e-5 is torch's LayerNorm default; the projector takes no eps from the config */
+    c->proj = (struct proj_cfg){ .layers = 2, .hidden = c->text.blocks.hidden, .norm = true, .eps = 1e-5f, .bias = true, .act = ACT_GELU };
     if (json_opt_f64(doc, "downsample_ratio", &ratio)) return -1;
     if (!(ratio > 0.01 && ratio <= 1)) return fail("downsample_ratio: %g is not within 0.01 and 1", ratio);
     c->shuffle = (int)lround(1 / ratio);
     if (fabs(c->shuffle * ratio - 1) > 1e-6) return fail("downsample_ratio: %g is not 1 over a whole number", ratio);
-    if (grid % c->shuffle) return fail("downsample_ratio: %d patches a side do not divide by %d", grid, c->shuffle);
-    if (c->shuffle * c->shuffle > DIM_MAX * 8 / c->vision.blocks.hidden) return fail("downsample_ratio: %g makes too wide a projector", ratio);
-    return 0;
+    return cfg_check_shuffle(c, "downsample_ratio");
 }
 
 static int read_bridge(const json_t *doc, struct model_cfg *c)
@@ -93,7 +103,7 @@ static int read_bridge(const json_t *doc, struct model_cfg *c)
     int layer = -1;
     const char *strategy = "default";
     c->text.tied = true;
-    if (cfg_read_shuffle(doc, c) || cfg_opt_act(doc, "projector_hidden_act", &c->proj_act) ||
+    if (cfg_read_shuffle(doc, c) || cfg_opt_act(doc, "projector_hidden_act", &c->proj.act) ||
         json_opt_int(doc, "vision_feature_layer", -1, -1, &layer) || json_opt_str(doc, "vision_feature_select_strategy", &strategy) ||
         json_opt_bool(doc, "tie_word_embeddings", &c->text.tied)) return -1;
     return strcmp(strategy, "default") ? fail("vision_feature_select_strategy: \"%s\" is not supported", strategy) : 0;
@@ -113,7 +123,7 @@ int cfg_read_internvl(const json_t *doc, struct model_cfg *c)
     c->image_token_id = 151667;
     if (json_opt_int(doc, "image_token_id", 0, VOCAB_MAX, &c->image_token_id) ||
         json_opt_int(doc, "image_seq_length", 1, DIM_MAX, &per_tile)) return -1;
-    if (c->image_token_id >= c->text.vocab) return fail("image_token_id: %d, but the vocabulary has %d tokens", c->image_token_id, c->text.vocab);
+    if (cfg_check_image_token(c)) return -1;
     if (per_tile != cfg_tokens_per_tile(c)) return fail("image_seq_length: %d, but a tile makes %d tokens", per_tile, cfg_tokens_per_tile(c));
     return 0;
 }

@@ -14,6 +14,8 @@ MUST_USE int cfg_read_internvl(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_internvl_chat(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_qwen2_5_vl(const json_t *doc, struct model_cfg *c);
 MUST_USE int cfg_read_qwen2_vl(const json_t *doc, struct model_cfg *c);
+MUST_USE int cfg_read_llava_next(const json_t *doc, struct model_cfg *c);
+MUST_USE int cfg_read_idefics3(const json_t *doc, struct model_cfg *c);    /* and smolvlm */
 MUST_USE int cfg_read_text(const json_t *doc, struct model_cfg *c);        /* a decoder on its own */
 MUST_USE int cfg_load_gguf(const char *path, struct model_cfg *c);         /* of a GGUF file; as cfg_load */
 /* A decoder's object: of a plain decoder the document, of a vision-language model its text_config. */
@@ -29,6 +31,8 @@ MUST_USE int cfg_no_dropout(const json_t *obj, const char *key);
 MUST_USE int cfg_read_vit(const json_t *obj, struct vision_cfg *v);
 MUST_USE int cfg_opt_norm_type(const json_t *obj, enum norm *norm);
 MUST_USE int cfg_read_shuffle(const json_t *doc, struct model_cfg *c);
+MUST_USE int cfg_check_shuffle(const struct model_cfg *c, const char *key);
+MUST_USE int cfg_check_image_token(const struct model_cfg *c);
 MUST_USE int cfg_check_heads(const struct block_cfg *b, const char *what);
 
 #endif

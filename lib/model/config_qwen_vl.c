@@ -61,6 +61,7 @@ static int read_tower(const json_t *obj, struct model_cfg *c)
         json_opt_int(obj, "spatial_merge_size", 1, 64, &c->shuffle) || cfg_opt_act(obj, "hidden_act", &b->act) ||
         cfg_opt_f32(obj, "initializer_range", 0, 10, &v->init_range)) return -1;
     if (b->hidden % b->heads) return fail("hidden_size: %d is not a multiple of %d heads", b->hidden, b->heads);
+    v->depth = b->layers;
     b->kv_heads = b->heads;
     b->head_dim = b->hidden / b->heads;
     if (b->head_dim % 4) return fail("num_heads: rows and columns cannot share heads of %d", b->head_dim);
@@ -119,11 +120,8 @@ static int read_merger(const json_t *doc, struct model_cfg *c, int out)
     int64_t in = (int64_t)c->shuffle * c->shuffle * c->vision.blocks.hidden;
     if (in > DIM_MAX * 8) return fail("spatial_merge_size: %d makes too wide a projector", c->shuffle);
     if (out != c->text.blocks.hidden) return fail("vision_config: features of %d for a decoder of %d", out, c->text.blocks.hidden);
-    c->proj_act = ACT_GELU;
-    c->proj_norm = c->vision.blocks.norm;
-    c->proj_eps = 1e-6f;
-    c->proj_norm_patch = true;
-    c->proj_hidden = (int)in;
+    c->proj = (struct proj_cfg){ .layers = 2, .hidden = (int)in, .norm = true, .kind = c->vision.blocks.norm, .eps = 1e-6f, .norm_patch = true,
+                                 .bias = true, .act = ACT_GELU };
     c->image_token_id = 151655;
     if (json_opt_int(doc, "image_token_id", 0, VOCAB_MAX, &c->image_token_id)) return -1;
     return c->image_token_id < c->text.vocab ? 0

@@ -8,10 +8,10 @@
 #include "model/kv_priv.h"
 
 /* ---- images ---- */
-static void plan_encode(struct model *m, struct space *s, const struct model_image *image, int n, int rows)
+static void plan_encode(struct model *m, struct space *s, const struct model_image *image, int n)
 {
     vision_plan(m, s, image, n, false, &m->pass.vision);
-    projector_plan(m, s, rows, false, &m->pass.proj);
+    projector_plan(m, s, m->pass.nprojected, false, &m->pass.proj);
 }
 
 int model_encode(struct model *m, const struct model_image *image, int n, struct model_features *out)
@@ -21,16 +21,18 @@ int model_encode(struct model *m, const struct model_image *image, int n, struct
     if (rows < 0) return -1;
     if (!rows) return fail("no images to encode");
     m->pass.ntok = 0;
+    m->pass.nfeature = rows;
     arena_reset(&m->host);
-    plan_encode(m, &measure, image, n, rows);
+    plan_encode(m, &measure, image, n);
     m->space.used = measure.used;
     if (space_reserve(&m->space, m->o)) return -1;
-    plan_encode(m, &m->space, image, n, rows);
+    plan_encode(m, &m->space, image, n);
     void *p = m->o->alloc(m->o, (size_t)rows * (size_t)C * dtype_size(m->t), "image features");
     if (!p) return -1;
     *out = (struct model_features){ .x = mat_of(p, m->t, rows, C) };
     vision_forward(m, &m->pass.vision, image, n, m->pass.proj.in);
-    projector_forward(m, &m->pass.proj, out->x);
+    projector_forward(m, &m->pass.proj, m->cfg.newline ? m->pass.proj.out : out->x);
+    if (m->cfg.newline) m->o->gather(m->o, out->x, m->pass.proj.out, merge_rows(m, image, n));
     if (m->cfg.text.blocks.rope.axes) {
         out->place = mem_array((size_t)rows, sizeof *out->place);
         vision_places(m, image, n, out->place);

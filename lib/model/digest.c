@@ -26,9 +26,10 @@ static void describe(const struct model_cfg *c, struct buf *s)
     describe_blocks(&c->text.blocks, s);
     if (!c->has_vision) return;
     buf_fmt(s, "%d %d %d %d %d|%d %.9g %d %d\n", c->vision.image, c->vision.patch, c->vision.pos_table, c->vision.final_norm,
-            c->vision.final_kind, c->proj_act, (double)c->proj_eps, c->shuffle, c->image_token_id);
+            c->vision.final_kind, c->proj.act, (double)c->proj.eps, c->shuffle, c->image_token_id);
     if (c->vision.window) buf_fmt(s, "window %d\n", c->vision.window);
     describe_blocks(&c->vision.blocks, s);
+    if (c->vision.depth < c->vision.blocks.layers) buf_fmt(s, "depth %d\n", c->vision.depth);
 }
 
 static void add_values(struct hash *h, const struct model *m, int i)

@@ -17,8 +17,8 @@ struct block_names {
 
 struct vision_names {                          /* tower and projector */
     struct block_names block;
-    const char *patch, *cls, *pos, *norm;      /* cls, pos: whole names */
-    const char *proj_norm, *proj_1, *proj_2;
+    const char *patch, *cls, *pos, *pre_norm, *norm;          /* cls, pos: whole names */
+    const char *proj_norm, *proj_1, *proj_2, *newline;        /* newline: the whole name */
 };
 
 struct text_names { struct block_names block; const char *embed, *norm, *head; };
@@ -30,7 +30,8 @@ struct family {
     int (*read)(const json_t *doc, struct model_cfg *c);
     const char *text_object;                   /* where config.json describes the decoder; NULL or absent: in the document itself */
     const struct vision_names *vision;         /* NULL: text only */
-    const char *text_prefix;                   /* before the decoder's names, which are those of its own type */
+    const char *text_prefix;                   /* before the decoder's names, */
+    const struct text_names *text;             /* which are these; NULL: those of its own type */
     const struct rename *renames;              /* other layouts; ends in { NULL, NULL } */
 };
 
@@ -39,8 +40,9 @@ const struct family *family_of(const struct model_cfg *c);                 /* ne
 const struct text_names *family_text_names(const struct model_cfg *c);
 char *family_text_name(const struct model_cfg *c, const char *name);       /* with prefix and ".weight"; caller frees */
 
-extern const struct text_names text_names_llama, text_names_internlm2;
-extern const struct vision_names vision_names_internvl, vision_names_internvl_chat, vision_names_qwen2_5_vl, vision_names_qwen2_vl;
+extern const struct text_names text_names_llama, text_names_internlm2, text_names_idefics3;
+extern const struct vision_names vision_names_internvl, vision_names_internvl_chat, vision_names_llava_next, vision_names_idefics3,
+                                 vision_names_qwen2_5_vl, vision_names_qwen2_vl;
 
 /* GGUF: the name Hugging Face has for a tensor (caller frees; an unknown one keeps its name), and the head size D where
  * the converter laid rows of a head out in pairs: its row 2 i + s of a head is Hugging Face's row s D/2 + i. Else 0. */

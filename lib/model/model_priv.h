@@ -15,8 +15,8 @@ struct block {
     struct param *norm1, *norm1_b, *qkv, *qkv_b, *q_norm, *k_norm, *o, *o_b, *scale1;
     struct param *norm2, *norm2_b, *up, *up_b, *down, *down_b, *scale2;       /* up: first of gate, up when gated */
 };
-struct vision { struct param *patch, *patch_b, *cls, *pos, *norm, *norm_b; struct block *block; };
-struct projector { struct param *norm, *norm_b, *fc1, *fc1_b, *fc2, *fc2_b; };
+struct vision { struct param *patch, *patch_b, *cls, *pos, *pre_norm, *pre_norm_b, *norm, *norm_b; struct block *block; };
+struct projector { struct param *norm, *norm_b, *fc1, *fc1_b, *fc2, *fc2_b, *newline; };
 struct decoder { struct param *embed, *norm, *head; struct block *block; };   /* head == embed where tied */
 
 enum init { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_CONST };
@@ -82,14 +82,14 @@ struct vision_pass {
     int *pos;                                  /* host [2][rows]: the patch's coordinates */
     struct rope_at rope;
     struct mat cs;
-    float *px, *stat;
-    struct mat patches, emb, last, demb;       /* emb: patch embeddings; last: behind the final norm */
+    float *px, *pos_own, *pre_stat, *stat;     /* pos_own: [dev] positions of tiles of a size of their own */
+    struct mat patches, emb, first, last, demb, dfirst;       /* emb: patch embeddings; first: before the first norm; last: behind the final one */
     struct tower_act act;
 };
 struct projector_pass { struct mat in, n, h, a, out, dn, dh, da, dout, din; float *stat; };
 
 struct pass {
-    int ntok, nimage, nfeature;                /* ntok 0: no pass to go back through */
+    int ntok, nimage, nprojected, nfeature;    /* ntok 0: no pass to go back through; rows behind the projector, and as merged */
     bool keep, into_vision, into_projector;    /* gradients flow there */
     struct vision_pass vision;
     struct projector_pass proj;
@@ -144,18 +144,28 @@ struct rope_at rope_rows(struct model *m, const struct rope_table *t, const stru
 /* The decoder's position of the token with `ordinal` tokens before it: pos[0], pos[n], pos[2n] where there are axes. lag: how far
  * positions are behind the count of tokens; returns what it is behind this one. f: NULL for text, and without axes. */
 int  rope_place(const struct rope_cfg *r, int ordinal, int lag, const struct feature_place *f, int *pos, int n);
-/* Checks the images; how many feature rows they make, or -1. */
+/* Checks the images and notes pass.nprojected; how many feature rows they make, or -1. */
 int  vision_begin(struct model *m, const struct model_image *v, int n);
 void vision_places(const struct model *m, const struct model_image *v, int n, struct feature_place *place);
 void vision_plan(struct model *m, struct space *s, const struct model_image *v, int n, bool keep, struct vision_pass *p);
 void vision_plan_back(struct model *m, struct space *s, struct vision_pass *p);
-/* Images to rows behind pixel shuffle: out [features, shuffle^2 * C]. */
+/* Images to rows behind pixel shuffle: out [nprojected, shuffle^2 * C]. */
 void vision_forward(struct model *m, struct vision_pass *p, const struct model_image *v, int n, struct mat out);
-void vision_backward(struct model *m, struct vision_pass *p, const struct block_grad *g, struct mat dx, struct mat dout);
+void vision_backward(struct model *m, struct vision_pass *p, const struct model_image *v, const struct block_grad *g, struct mat dx,
+                     struct mat dout);
 void projector_plan(struct model *m, struct space *s, int rows, bool keep, struct projector_pass *p);
 void projector_plan_back(struct model *m, struct space *s, int rows, struct projector_pass *p);
 void projector_forward(struct model *m, struct projector_pass *p, struct mat out);
 void projector_backward(struct model *m, struct projector_pass *p);      /* from p->dout to p->din */
+
+/* ---- vision_pos.c: x [tiles * period, C] += the positions of tiles of one size; gradients; the table's column of each patch ---- */
+void vision_add_pos(struct model *m, struct vision_pass *p, const struct tiles *t, struct mat x, int period);
+void vision_add_pos_back(struct model *m, struct vision_pass *p, const struct tiles *t, struct mat dx, int period);
+void vision_buckets(int n, int side, int *bucket);
+
+/* ---- merge.c ---- */
+int  merge_takes(const struct model_cfg *c, const struct tiles *t);      /* rows of the projector that an image has */
+int *merge_rows(struct model *m, const struct model_image *v, int n);    /* host [nfeature]: of the projector's output; the newline is its last */
 
 /* ---- kv.c ---- */
 struct kv_pass { struct kv *kv; int nseg; struct attn_seg *seg; int *nkey, *slot; };

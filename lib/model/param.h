@@ -17,6 +17,7 @@ struct param {
     bool vector;                               /* used as f32 always (norm weights, biases, position tables) */
     bool decay;                                /* weight decay applies (matrices) */
     bool frozen;
+    bool idle;                                 /* no pass looks at it: read to be saved again, and always frozen */
     enum part part;
     size_t n;                                  /* rows * cols */
     struct mat w;                              /* what the forward pass uses, [dev] */

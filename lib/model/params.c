@@ -42,14 +42,14 @@ double param_grad_norm(struct params *ps, struct ops *o)
 }
 
 /* ---- building ---- */
-struct builder { struct model *m; enum part part; const char *prefix, *layer; int i; float range; int cap; };
+struct builder { struct model *m; enum part part; const char *prefix, *layer; int i; bool idle; float range; int cap; };
 
 static struct param *add(struct builder *b, char *name, int ndim, const int *dims, bool vector, enum init init, float value)
 {
     struct model *m = b->m;
     assert(m->ps.n < b->cap);
     struct param *p = &m->ps.v[m->ps.n];
-    *p = (struct param){ .name = name, .ndim = ndim, .vector = vector, .decay = !vector, .part = b->part };
+    *p = (struct param){ .name = name, .ndim = ndim, .vector = vector, .decay = !vector, .part = b->part, .frozen = b->idle, .idle = b->idle };
     m->info[m->ps.n++] = (struct param_info){ .init = init, .value = value };
     size_t n = 1;
     for (int i = 0; i < ndim; i++) {
@@ -130,12 +130,13 @@ static void build_mlp(struct builder *b, const struct block_cfg *c, const struct
     w->down_b = bias(b, c->mlp_bias, n->down, c->hidden);
 }
 
-static struct block *build_blocks(struct builder *b, const struct block_cfg *c, const struct block_names *n, float scale)
+static struct block *build_blocks(struct builder *b, const struct block_cfg *c, int depth, const struct block_names *n, float scale)
 {
     struct block *block = mem_array((size_t)c->layers, sizeof *block);
     b->layer = n->layer;
     for (b->i = 0; b->i < c->layers; b->i++) {
         struct block *w = &block[b->i];
+        b->idle = b->i >= depth;
         norm(b, c->norm, n->norm1, c->hidden, &w->norm1, &w->norm1_b);
         build_attention(b, c, n, w);
         if (c->layer_scale) w->scale1 = vector(b, n->scale1, "", c->hidden, INIT_CONST, scale);
@@ -144,7 +145,14 @@ static struct block *build_blocks(struct builder *b, const struct block_cfg *c, 
         if (c->layer_scale) w->scale2 = vector(b, n->scale2, "", c->hidden, INIT_CONST, scale);
     }
     b->layer = NULL;
+    b->idle = false;
     return block;
+}
+
+/* The last ndim of three dimensions. */
+static struct param *table(struct builder *b, const char *name, int ndim, const int *dims)
+{
+    return add(b, full_name(b, name, ""), ndim, dims + 3 - ndim, true, INIT_ZERO, 0);
 }
 
 static void build_vision(struct builder *b, const struct vision_cfg *c, const struct vision_names *n, struct vision *w)
@@ -156,11 +164,13 @@ static void build_vision(struct builder *b, const struct vision_cfg *c, const st
     b->range = c->init_range;
     w->patch = add(b, full_name(b, n->patch, ".weight"), c->frames ? 5 : 4, c->frames ? deep : flat, false, INIT_NORMAL, b->range);
     w->patch_b = bias(b, c->patch_bias, n->patch, hidden);
-    if (c->cls) w->cls = add(b, full_name(b, n->cls, ""), 3, (int[]){ 1, 1, hidden }, true, INIT_ZERO, 0);
-    if (c->pos_table)
-        w->pos = add(b, full_name(b, n->pos, ""), 3, (int[]){ 1, c->cls + side * side, hidden }, true, INIT_ZERO, 0);
-    w->block = build_blocks(b, &c->blocks, &n->block, c->layer_scale_init);
+    if (c->cls) w->cls = table(b, n->cls, c->flat ? 1 : 3, (int[]){ 1, 1, hidden });
+    if (c->pos_table) w->pos = table(b, n->pos, c->flat ? 2 : 3, (int[]){ 1, c->cls + side * side, hidden });
+    if (c->pre_norm) norm(b, NORM_LAYER, n->pre_norm, hidden, &w->pre_norm, &w->pre_norm_b);
+    w->block = build_blocks(b, &c->blocks, c->depth, &n->block, c->layer_scale_init);
+    b->idle = c->final_idle;
     if (c->final_norm) norm(b, c->final_kind, n->norm, hidden, &w->norm, &w->norm_b);
+    b->idle = false;
 }
 
 static void build_projector(struct builder *b, const struct model_cfg *c, const struct vision_names *n, struct projector *w)
@@ -168,11 +178,16 @@ static void build_projector(struct builder *b, const struct model_cfg *c, const 
     int patch = c->vision.blocks.hidden, in = c->shuffle * c->shuffle * patch, out = c->text.blocks.hidden;
     b->part = PART_PROJECTOR;
     b->range = c->text.init_range;
-    norm(b, c->proj_norm, n->proj_norm, c->proj_norm_patch ? patch : in, &w->norm, &w->norm_b);
-    w->fc1 = matrix(b, n->proj_1, c->proj_hidden, in);
-    w->fc1_b = bias(b, true, n->proj_1, c->proj_hidden);
-    w->fc2 = matrix(b, n->proj_2, out, c->proj_hidden);
-    w->fc2_b = bias(b, true, n->proj_2, out);
+    const struct proj_cfg *p = &c->proj;
+    int hidden = p->layers > 1 ? p->hidden : out;
+    if (p->norm) norm(b, p->kind, n->proj_norm, p->norm_patch ? patch : in, &w->norm, &w->norm_b);
+    w->fc1 = matrix(b, n->proj_1, hidden, in);
+    w->fc1_b = bias(b, p->bias, n->proj_1, hidden);
+    if (p->layers > 1) {
+        w->fc2 = matrix(b, n->proj_2, out, hidden);
+        w->fc2_b = bias(b, p->bias, n->proj_2, out);
+    }
+    if (c->newline) w->newline = vector(b, n->newline, "", out, INIT_ZERO, 0);
 }
 
 static void build_decoder(struct builder *b, const struct model_cfg *cfg, struct decoder *w)
@@ -185,7 +200,7 @@ static void build_decoder(struct builder *b, const struct model_cfg *cfg, struct
     b->part = PART_EMBED;
     w->embed = matrix(b, n->embed, c->vocab, c->blocks.hidden);
     b->part = PART_DECODER;
-    w->block = build_blocks(b, &c->blocks, &n->block, 0);
+    w->block = build_blocks(b, &c->blocks, c->blocks.layers, &n->block, 0);
     norm(b, c->blocks.norm, n->norm, c->blocks.hidden, &w->norm, &none);
     b->part = PART_HEAD;
     w->head = c->tied ? w->embed : matrix(b, n->head, c->vocab, c->blocks.hidden);

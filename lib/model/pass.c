@@ -24,12 +24,13 @@ static int check_sequences(const struct model_batch *b)
     return 0;
 }
 
-/* Host indices: the embedding's row, or the image feature's, of each token. */
+/* Host indices: the row of the embedding, or of the projector's output, of each token. */
 static int token_index(struct model *m, const struct model_batch *b, int *maxpos)
 {
     struct pass *p = &m->pass;
     p->id = arena_alloc(&m->host, (size_t)b->ntok * sizeof(int));
     p->feature = arena_alloc(&m->host, (size_t)b->ntok * sizeof(int));
+    const int *merge = m->cfg.newline ? merge_rows(m, b->image, b->nimage) : NULL;
     for (int t = 0; t < b->ntok; t++) {
         p->id[t] = b->id[t];
         p->feature[t] = -1;
@@ -40,7 +41,7 @@ static int token_index(struct model *m, const struct model_batch *b, int *maxpos
         int row = b->img_row[i], src = b->img_src[i];
         if (row < 0 || row >= b->ntok || src < 0 || src >= p->nfeature) return fail("batch: image place %d: row %d, feature %d", i, row, src);
         p->id[row] = -1;
-        p->feature[row] = src;
+        p->feature[row] = merge ? merge[src] : src;
     }
     for (int t = 0; t < b->ntok; t++)
         if (p->feature[t] < 0 && (p->id[t] < 0 || p->id[t] >= m->cfg.text.vocab))
@@ -80,7 +81,7 @@ static void plan_backward(struct model *m, struct space *s, const struct model_b
     int C = m->cfg.text.blocks.hidden;
     p->dhidden = space_mat(s, m->t, b->ntok, C);
     p->dx = space_mat(s, m->t, b->ntok, C);
-    if (p->into_projector) projector_plan_back(m, s, p->nfeature, &p->proj);
+    if (p->into_projector) projector_plan_back(m, s, p->nprojected, &p->proj);
     size_t mark = s->used;                     /* the decoder's scratch and the tower's are never used together */
     block_plan_grad(s, &m->cfg.text.blocks, m->t, b->ntok, &p->grad);
     if (!p->into_vision) return;
@@ -99,7 +100,7 @@ static void plan(struct model *m, struct space *s, const struct model_batch *b)
     const struct block_cfg *c = &m->cfg.text.blocks;
     if (b->nimage) {
         vision_plan(m, s, b->image, b->nimage, p->into_vision, &p->vision);
-        projector_plan(m, s, p->nfeature, p->into_projector, &p->proj);
+        projector_plan(m, s, p->nprojected, p->into_projector, &p->proj);
     }
     tower_plan(s, c, m->t, b->ntok, p->keep, m->recompute, &p->act);
     p->cs = rope_plan(s, c, b->ntok);
@@ -185,6 +186,6 @@ int model_backward(struct model *m, const struct model_batch *b, struct mat dhid
         o->scatter_add(o, p->proj.dout, p->dx, p->feature);
         projector_backward(m, &p->proj);
     }
-    if (p->into_vision) vision_backward(m, &p->vision, &p->vgrad, p->dvision, p->proj.din);
+    if (p->into_vision) vision_backward(m, &p->vision, b->image, &p->vgrad, p->dvision, p->proj.din);
     return o->sync(o);
 }

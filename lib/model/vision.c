@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The vision tower (a ViT with a class token) up to pixel shuffle, and the projector.
+ * The vision tower, a ViT described by data, up to pixel shuffle.
  */
 #include "model/model_priv.h"
 
@@ -17,6 +17,11 @@ static int check_tiles(const struct model_cfg *c, const struct tiles *t)
 {
     int side = c->vision.image, unit = c->vision.patch * c->shuffle;
     if (t->n < 1) return fail("an image of %d tiles", t->n);
+    if (c->newline && (t->cols < 1 || t->rows < 1 || t->n - 1 != (int64_t)t->cols * t->rows || t->image_w < 1 || t->image_h < 1))
+        return fail("an image of %d tiles in %d columns and %d rows", t->n, t->cols, t->rows);
+    if (c->vision.pos_any)
+        return t->h == t->w && t->h >= unit && t->h / c->vision.patch % c->shuffle == 0 && t->h <= SIDE_MAX ? 0
+            : fail("image tiles of %dx%d, the vision tower takes squares of a multiple of %d patches", t->w, t->h, c->shuffle);
     if (side) return t->h == side && t->w == side ? 0 : fail("image tiles of %dx%d, the vision tower takes %dx%d", t->w, t->h, side, side);
     if (t->n > 1) return fail("an image of %d tiles, the vision tower takes it whole", t->n);
     if (t->h < unit || t->w < unit || t->h % unit || t->w % unit || t->h > SIDE_MAX * unit || t->w > SIDE_MAX * unit)
@@ -26,15 +31,19 @@ static int check_tiles(const struct model_cfg *c, const struct tiles *t)
 
 int vision_begin(struct model *m, const struct model_image *v, int n)
 {
-    int64_t rows = 0;
+    int64_t rows = 0, projected = 0;
     int side = 0;
+    m->pass.nprojected = 0;
     if (!m->cfg.has_vision && n) return fail("images, but the model has no vision tower");
     for (int i = 0; i < n; i++) {
         const struct tiles *t = &v[i].tiles;
         if (check_tiles(&m->cfg, t)) return -1;
-        if ((rows += cfg_image_tokens(&m->cfg, t)) > ROWS_MAX) return fail("%d images are too many at once", n);
+        rows += cfg_image_tokens(&m->cfg, t);
+        projected += merge_takes(&m->cfg, t);
+        if (mem_max(rows, projected) > ROWS_MAX) return fail("%d images are too many at once", n);
         side = mem_max(side, mem_max(t->h, t->w) / m->cfg.vision.patch);
     }
+    m->pass.nprojected = (int)projected;
     bool rope = m->cfg.vision.blocks.rope.kind != ROPE_NONE;
     return rope && rope_reserve(m, &m->vision_rope, &m->cfg.vision.blocks, side) ? -1 : (int)rows;
 }
@@ -66,6 +75,16 @@ static bool next_chunk(const struct vision_cfg *c, const struct model_image *v, 
     return k->ntile > 0;
 }
 
+static bool ends_in_norm(const struct vision_cfg *c) { return c->final_norm && !c->final_idle; }
+
+/* The blocks features go through. */
+static struct block_cfg blocks_used(const struct vision_cfg *c)
+{
+    struct block_cfg b = c->blocks;
+    b.layers = c->depth;
+    return b;
+}
+
 static int most_rows(const struct vision_pass *p) { return p->keep ? INT32_MAX : ENCODE_ROWS; }
 
 void vision_plan(struct model *m, struct space *s, const struct model_image *v, int n, bool keep, struct vision_pass *p)
@@ -84,17 +103,19 @@ void vision_plan(struct model *m, struct space *s, const struct model_image *v, 
     p->patches = space_mat(s, m->t, most.patches, 3 * mem_max(1, c->frames) * c->patch * c->patch);
     p->cs = rope_plan(s, &c->blocks, most.rows);
     p->emb = space_mat(s, m->t, most.patches, C);
-    tower_plan(s, &c->blocks, m->t, most.rows, keep, m->recompute, &p->act);
-    p->last = p->act.x[c->blocks.layers];
-    p->stat = NULL;
-    if (!c->final_norm) return;
-    p->last = space_mat(s, m->t, most.rows, C);
-    if (keep) p->stat = space_f32(s, 2 * (size_t)p->last.rows);
+    if (c->pos_any) p->pos_own = space_f32(s, (size_t)most.rows * (size_t)C);
+    struct block_cfg b = blocks_used(c);
+    tower_plan(s, &b, m->t, most.rows, keep, m->recompute, &p->act);
+    p->first = c->pre_norm ? space_mat(s, m->t, most.rows, C) : p->act.x[0];
+    p->last = ends_in_norm(c) ? space_mat(s, m->t, most.rows, C) : p->act.x[c->depth];
+    p->pre_stat = keep && c->pre_norm ? space_f32(s, 2 * (size_t)most.rows) : NULL;
+    p->stat = keep && ends_in_norm(c) ? space_f32(s, 2 * (size_t)most.rows) : NULL;
 }
 
 void vision_plan_back(struct model *m, struct space *s, struct vision_pass *p)
 {
     p->demb = space_mat(s, m->t, p->patches.rows, m->cfg.vision.blocks.hidden);
+    if (m->cfg.vision.pre_norm) p->dfirst = space_mat(s, m->t, p->first.rows, p->first.cols);
 }
 
 /* What a tower's chunk is made of while its indices are written. */
@@ -195,6 +216,26 @@ static struct mat make_patches(struct model *m, struct vision_pass *p, const str
     return mat_rows(p->patches, 0, row);
 }
 
+/* Class token and positions of the rows x, image by image; back: their gradients. */
+static void add_tables(struct model *m, struct vision_pass *p, const struct model_image *v, const struct chunk *k, struct mat x, bool back)
+{
+    const struct vision *w = &m->vision;
+    struct ops *o = m->o;
+    struct place at = k->from;
+    int row = 0;
+    for (int left = k->ntile, n; left; left -= n, at = (struct place){ at.image + 1, 0 }) {
+        const struct tiles *t = &v[at.image].tiles;
+        n = mem_min(left, t->n - at.tile);
+        int period = rows_of(&m->cfg.vision, t);
+        struct mat part = mat_rows(x, row, n * period);
+        if (!back && w->cls) o->add_rows(o, class_rows(part, n), vec(w->cls), 1);
+        if (back && grad(w->cls)) o->add_rows_bwd(o, grad(w->cls), class_rows(part, n), 1);
+        if (!back && w->pos) vision_add_pos(m, p, t, part, period);
+        if (back && w->pos) vision_add_pos_back(m, p, t, part, period);
+        row += n * period;
+    }
+}
+
 static void embed_patches(struct model *m, struct vision_pass *p, const struct model_image *v, const struct chunk *k, struct mat x)
 {
     struct ops *o = m->o;
@@ -202,8 +243,7 @@ static void embed_patches(struct model *m, struct vision_pass *p, const struct m
     linear_param(o, emb, patches, m->vision.patch, m->vision.patch_b);
     zero_mat(o, x);
     o->scatter(o, x, emb, p->rows);
-    if (m->vision.cls) o->add_rows(o, class_rows(x, k->ntile), vec(m->vision.cls), 1);
-    if (m->vision.pos) o->add_rows(o, x, vec(m->vision.pos), x.rows / k->ntile);
+    add_tables(m, p, v, k, x, false);
 }
 
 /* A last, smaller chunk works on the first rows of everything; the activations of a block are cut to size with it. */
@@ -217,16 +257,19 @@ static void cut_act(struct block_act *a, int rows)
 static void forward_chunk(struct model *m, struct vision_pass *p, const struct model_image *v, const struct chunk *k, struct mat flat)
 {
     const struct vision_cfg *c = &m->cfg.vision;
-    int layers = c->blocks.layers;
+    struct block_cfg b = blocks_used(c);
+    int layers = b.layers;
+    struct mat first = mat_rows(p->first, 0, k->rows);
     struct tower_act a = first_rows(&p->act, layers, k->rows, arena_alloc(&m->host, ((size_t)layers + 1) * sizeof(struct mat)));
     for (int l = 0; l < layers; l++) cut_act(&p->act.act[l], k->rows);
     index_chunk(m, p, v, k);
-    embed_patches(m, p, v, k, a.x[0]);
+    embed_patches(m, p, v, k, first);
+    if (c->pre_norm) m->o->norm(m->o, NORM_LAYER, a.x[0], first, vec(m->vision.pre_norm), vec(m->vision.pre_norm_b), b.eps, p->pre_stat);
     if (c->blocks.rope.kind != ROPE_NONE) p->rope = rope_rows(m, &m->vision_rope, &c->blocks, p->cs, p->pos, k->rows);
     struct attend at = attend_tiles(p);
-    tower_forward(m->o, &c->blocks, m->vision.block, &a, &at);
-    struct mat last = c->final_norm ? mat_rows(p->last, 0, k->rows) : a.x[layers];
-    if (c->final_norm) m->o->norm(m->o, c->final_kind, last, a.x[layers], vec(m->vision.norm), vec(m->vision.norm_b), c->blocks.eps, p->stat);
+    tower_forward(m->o, &b, m->vision.block, &a, &at);
+    struct mat last = ends_in_norm(c) ? mat_rows(p->last, 0, k->rows) : a.x[layers];
+    if (ends_in_norm(c)) m->o->norm(m->o, c->final_kind, last, a.x[layers], vec(m->vision.norm), vec(m->vision.norm_b), c->blocks.eps, p->stat);
     m->o->gather(m->o, flat, last, p->shuffle);
 }
 
@@ -240,78 +283,27 @@ void vision_forward(struct model *m, struct vision_pass *p, const struct model_i
         forward_chunk(m, p, v, &k, mat_rows(flat, row, k.patches));
 }
 
-void vision_backward(struct model *m, struct vision_pass *p, const struct block_grad *g, struct mat dx, struct mat dout)
+void vision_backward(struct model *m, struct vision_pass *p, const struct model_image *v, const struct block_grad *g, struct mat dx,
+                     struct mat dout)
 {
     const struct vision_cfg *c = &m->cfg.vision;
     struct ops *o = m->o;
     struct attend at = attend_tiles(p);
     struct mat flat = mat_of(dout.p, dout.t, p->patches.rows, c->blocks.hidden);
-    struct mat dlast = c->final_norm ? mat_rows(g->dn, 0, dx.rows) : dx;       /* free until the blocks' backward */
+    const struct vision *w = &m->vision;
+    struct block_cfg b = blocks_used(c);
+    struct mat dlast = ends_in_norm(c) ? mat_rows(g->dn, 0, dx.rows) : dx;     /* free until the blocks' backward */
     zero_mat(o, dx);
-    if (c->final_norm) zero_mat(o, dlast);
+    if (ends_in_norm(c)) zero_mat(o, dlast);
     o->scatter_add(o, dlast, flat, p->shuffle);
-    if (c->final_norm) o->norm_bwd(o, c->final_kind, dx, grad(m->vision.norm), grad(m->vision.norm_b), dlast,
-                                   p->act.x[c->blocks.layers], vec(m->vision.norm), p->stat);
-    tower_backward(o, &c->blocks, m->vision.block, &p->act, &at, g, dx, m->recompute);
-    if (grad(m->vision.pos)) o->add_rows_bwd(o, grad(m->vision.pos), dx, dx.rows / p->ntile);
-    if (grad(m->vision.cls)) o->add_rows_bwd(o, grad(m->vision.cls), class_rows(dx, p->ntile), 1);
+    if (ends_in_norm(c)) o->norm_bwd(o, c->final_kind, dx, grad(w->norm), grad(w->norm_b), dlast, p->act.x[b.layers], vec(w->norm), p->stat);
+    tower_backward(o, &b, w->block, &p->act, &at, g, dx, m->recompute);
+    if (c->pre_norm) {
+        zero_mat(o, p->dfirst);
+        o->norm_bwd(o, NORM_LAYER, p->dfirst, grad(w->pre_norm), grad(w->pre_norm_b), dx, p->first, vec(w->pre_norm), p->pre_stat);
+        dx = p->dfirst;
+    }
+    add_tables(m, p, v, &(struct chunk){ .ntile = p->ntile }, dx, true);
     o->gather(o, p->demb, dx, p->rows);
     linear_param_back(o, (struct mat){0}, p->demb, p->patches, m->vision.patch, m->vision.patch_b);
-}
-
-/* ---- projector: norm, linear, act, linear ---- */
-/* A token's row as the norm sees it: whole, or a row for each of its patches. */
-static struct mat normed_rows(const struct model_cfg *c, struct mat x)
-{
-    int parts = c->proj_norm_patch ? c->shuffle * c->shuffle : 1;
-    return mat_of(x.p, x.t, x.rows * parts, x.cols / parts);
-}
-
-void projector_plan(struct model *m, struct space *s, int rows, bool keep, struct projector_pass *p)
-{
-    const struct model_cfg *c = &m->cfg;
-    int C = c->text.blocks.hidden, in = c->shuffle * c->shuffle * c->vision.blocks.hidden;
-    p->in = space_mat(s, m->t, rows, in);
-    p->n = space_mat(s, m->t, rows, in);
-    p->h = space_mat(s, m->t, rows, c->proj_hidden);
-    p->a = space_mat(s, m->t, rows, c->proj_hidden);
-    p->out = space_mat(s, m->t, rows, C);
-    p->stat = keep ? space_f32(s, 2 * (size_t)normed_rows(c, p->in).rows) : NULL;
-}
-
-void projector_plan_back(struct model *m, struct space *s, int rows, struct projector_pass *p)
-{
-    const struct model_cfg *c = &m->cfg;
-    int in = c->shuffle * c->shuffle * c->vision.blocks.hidden;
-    p->dout = space_mat(s, m->t, rows, c->text.blocks.hidden);
-    p->da = space_mat(s, m->t, rows, c->proj_hidden);
-    p->dh = space_mat(s, m->t, rows, c->proj_hidden);
-    p->dn = space_mat(s, m->t, rows, in);
-    p->din = space_mat(s, m->t, rows, in);
-}
-
-void projector_forward(struct model *m, struct projector_pass *p, struct mat out)
-{
-    const struct projector *w = &m->proj;
-    struct ops *o = m->o;
-    o->norm(o, m->cfg.proj_norm, normed_rows(&m->cfg, p->n), normed_rows(&m->cfg, p->in), vec(w->norm), vec(w->norm_b),
-            m->cfg.proj_eps, p->stat);
-    linear_param(o, p->h, p->n, w->fc1, w->fc1_b);
-    o->act(o, m->cfg.proj_act, p->a, p->h);
-    linear_param(o, out, p->a, w->fc2, w->fc2_b);
-}
-
-void projector_backward(struct model *m, struct projector_pass *p)
-{
-    const struct projector *w = &m->proj;
-    struct ops *o = m->o;
-    zero_mat(o, p->da);
-    linear_param_back(o, p->da, p->dout, p->a, w->fc2, w->fc2_b);
-    zero_mat(o, p->dh);
-    o->act_bwd(o, m->cfg.proj_act, p->dh, p->da, p->h);
-    zero_mat(o, p->dn);
-    linear_param_back(o, p->dn, p->dh, p->n, w->fc1, w->fc1_b);
-    zero_mat(o, p->din);
-    o->norm_bwd(o, m->cfg.proj_norm, normed_rows(&m->cfg, p->din), grad(w->norm), grad(w->norm_b), normed_rows(&m->cfg, p->dn),
-                normed_rows(&m->cfg, p->in), vec(w->norm), p->stat);
 }

@@ -118,7 +118,7 @@ struct ops {
     void (*add_rows)    (struct ops *, struct mat y, const float *table, int period);                /* y[r] += table[r % period] (f32 [period, C]) */
     void (*add_rows_bwd)(struct ops *, float *dtable, struct mat dy, int period);
     void (*cast)    (struct ops *, struct mat y, struct mat x);                                      /* any dtype to any */
-    void (*patchify)(struct ops *, struct mat y, const float *px, int h, int w, int ph, int pw);     /* px [dev][n,3,h,w] f32 -> y [n*(h/ph)*(w/pw), 3*F*ph*pw], a Conv2d weight's order (F = 1), or that of a Conv3d that sees the same picture F times */
+    void (*patchify)(struct ops *, struct mat y, const float *px, int h, int w, int ph, int pw);     /* px [dev][n,3,h,w] f32 -> y [n*(h/ph)*(w/pw), 3*F*ph*pw], a Conv2d weight's order (F = 1), or that of a Conv3d that sees the same picture F times; what is left over at the right and the bottom is not looked at */
     /* ---- attention ---- */
     void (*attn)     (struct ops *, const struct attn_args *);
     void (*attn_bwd) (struct ops *, const struct attn_args *, struct mat d_o, struct mat dq, struct mat dk, struct mat dv);

@@ -254,7 +254,7 @@ static int freeze(struct trainer *t)
 {
     bool any = false;
     for (int i = 0; i < t->ps->n; i++) {
-        t->ps->v[i].frozen = t->c->frozen[t->ps->v[i].part];
+        t->ps->v[i].frozen = t->ps->v[i].idle || t->c->frozen[t->ps->v[i].part];
         any |= !t->ps->v[i].frozen;
     }
     return any ? 0 : fail("all parts are frozen: nothing to train");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads folders that our model_save wrote in transformers: no tensor missing or unexpected, and the same logits.
 
-    python tests/golden/check_load.py DIR...      DIR: a checkpoint, and ours.safetensors with ids, logits and perhaps pixels.K
+    python tests/golden/check_load.py DIR...      DIR: a checkpoint, and ours.safetensors with ids, logits and perhaps pixels.K and sizes
 """
 import os, sys
 import torch
@@ -24,7 +24,9 @@ for folder in sys.argv[1:]:
     inputs = {"input_ids": ours["ids"].long().view(1, -1)}
     images = [ours[f"pixels.{k}"] for k in range(8) if f"pixels.{k}" in ours]
     if hasattr(model.config, "vision_start_token_id"): inputs.update(qwen_vl_inputs(model.config, inputs["input_ids"], images))
+    elif model.config.model_type in ("idefics3", "smolvlm") and images: inputs["pixel_values"] = torch.cat(images)[None]
     elif images: inputs["pixel_values"] = torch.cat(images)
+    if model.config.model_type == "llava_next": inputs["image_sizes"] = ours["sizes"]
     with torch.no_grad(): logits = model.eval()(**inputs).logits[0]
     error = ((logits - ours["logits"]).abs().max() / logits.abs().max()).item()
     lost = [k for k, v in info.items() if v]

@@ -9,18 +9,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "../unit/t.h"
+#include "pattern.h"
 #include "base/file.h"
 #include "model/model.h"
 #include "store/safetensors.h"
 
 static const char *const prompts[] = { "text", "one", "two", "several" };
-enum { NPROMPT = 4, TOK_MAX = 128 };
+enum { NPROMPT = 4, TOK_MAX = 512 };
 
 /* Logits within 1e-4 of the largest |logit|: both sides sum in f32, in different orders. */
 static const double TOL_F32 = 1e-4;
 
 static struct ops *dev;
 static double worst;                           /* relative error met in the running check */
+static char golden_dir[128];                   /* of the checkpoint at work */
 
 /* ---- reading the numbers ---- */
 static const struct st_tensor *get(const struct safetensors *g, const char *prefix, const char *name)
@@ -98,11 +100,35 @@ static inline void add_image(struct packed *p, const struct model_cfg *c, const 
     p->image[p->nimage++] = (struct model_image){ t, px };
 }
 
+/* "P.sizes": [images, 2] of width and height: pictures of pattern.h, cut by the checkpoint's own image processor. */
+static inline void add_pictures(struct packed *p, const struct model_cfg *c, const struct safetensors *g, const char *key)
+{
+    struct pre_cfg pre;
+    int n, *v = get_int(g, key, "", &n);
+    T_OK(pre_load(&pre, golden_dir));
+    for (int i = 0; i < n; i += 2) {
+        struct image im = pattern(v[i], v[i + 1]);
+        struct tiles t = pre_tiles(&pre, im.w, im.h);
+        float *px = mem_array(tiles_floats(&t), sizeof *px);
+        T_OK(pre_run(&pre, &im, px));
+        p->nfeature += cfg_image_tokens(c, &t);
+        p->pixels[p->nimage] = px;
+        p->image[p->nimage++] = (struct model_image){ t, px };
+        image_free(&im);
+    }
+    free(v);
+}
+
 /* "P.images": [images, 3] of h, w and where the image begins in pixels; else "P.tiles": the first and the last + 1. */
 static inline void add_images(struct packed *p, const struct model_cfg *c, const struct safetensors *g, const char *prompt)
 {
     char key[64];
     int n, side = c->vision.image;
+    snprintf(key, sizeof key, "%s.sizes", prompt);
+    if (st_find(g, key)) {
+        add_pictures(p, c, g, key);
+        return;
+    }
     snprintf(key, sizeof key, "%s.images", prompt);
     bool sized = st_find(g, key) != NULL;
     if (!sized && !side) return;
@@ -164,6 +190,7 @@ static inline struct model *load(const char *name, enum dtype t, int flags)
 static inline void open_golden(const char *name, struct safetensors *g)
 {
     char path[128];
+    snprintf(golden_dir, sizeof golden_dir, GOLDEN "%s", name);
     snprintf(path, sizeof path, GOLDEN "%s/golden.safetensors", name);
     T_OK(st_open(path, g));
 }
@@ -178,16 +205,29 @@ static inline void check(const char *what, const char *prompt, float *got, float
     free(want);
 }
 
+/* All rows of the prompt, or those named by "P.rows". */
+static inline void check_prefill(struct model *m, const struct safetensors *g, const char *what, const char *prompt, struct mat hidden, double tol)
+{
+    char prefix[32], key[64];
+    int n = hidden.rows, *row = NULL;
+    size_t V = (size_t)model_config(m)->text.vocab;
+    float *all = logits_of(m, hidden);
+    snprintf(prefix, sizeof prefix, "%s.", prompt);
+    snprintf(key, sizeof key, "%s.rows", prompt);
+    if (st_find(g, key)) row = get_int(g, key, "", &n);
+    for (int i = 0; i < n && row; i++) memmove(all + (size_t)i * V, all + (size_t)row[i] * V, V * sizeof *all);
+    check(what, prompt, all, get_f32(g, prefix, "prefill"), (size_t)n * V, tol);
+    free(row);
+}
+
 static inline void check_packed(struct model *m, const struct safetensors *g, const char *prompt, double tol)
 {
     struct packed p = {0};
     struct mat hidden;
-    char prefix[32];
-    snprintf(prefix, sizeof prefix, "%s.", prompt);
     pack(&p, model_config(m), g, prompt);
     struct model_batch b = batch_of(&p);
     T_OK(model_forward(m, &b, &hidden));
-    check("packed", prompt, logits_of(m, hidden), get_f32(g, prefix, "prefill"), (size_t)p.n * (size_t)model_config(m)->text.vocab, tol);
+    check_prefill(m, g, "packed", prompt, hidden, tol);
     packed_free(&p);
 }
 
@@ -202,7 +242,7 @@ static inline void check_cached(struct model *m, const struct safetensors *g, co
     snprintf(prefix, sizeof prefix, "%s.", prompt);
     pack(&p, model_config(m), g, prompt);
     int *id = get_int(g, prefix, "next", &next);
-    struct kv *kv = kv_new(m, 256);
+    struct kv *kv = kv_new(m, 2 * TOK_MAX);
     int root = kv_node(kv, -1);
     for (int i = 0; i < p.n; i++) {
         node[i] = root;
@@ -212,7 +252,7 @@ static inline void check_cached(struct model *m, const struct safetensors *g, co
     if (p.nimage) T_OK(model_encode(m, p.image, p.nimage, &features));
     struct model_rows r = { p.n, node, p.id, feature, &features };
     T_OK(model_extend(m, kv, &r, &hidden));
-    check("prefill", prompt, logits_of(m, hidden), get_f32(g, prefix, "prefill"), (size_t)p.n * (size_t)V, tol);
+    check_prefill(m, g, "prefill", prompt, hidden, tol);
     float *rows = mem_array((size_t)next * (size_t)V, sizeof *rows);
     int leaf = kv_node(kv, root), zero = 0;
     for (int i = 0; i < next; i++) {
@@ -323,6 +363,39 @@ static inline double param_error(const struct param *p, const float *dev_x, cons
     return d / scale;
 }
 
+/* The loss, and the gradients that the golden has: `least` of them at least. */
+static inline void check_golden_gradients(const char *name, bool recompute, int least)
+{
+    struct safetensors g;
+    struct training t;
+    struct model *m = load(name, DT_F32, MODEL_TRAIN);
+    int n = 0;
+    if (!m) return;
+    open_golden(name, &g);
+    model_recompute(m, recompute);
+    training_open(&t, m, &g);
+    float *loss = get_f32(&g, "train.", "loss");
+    struct params *ps = model_params(m);
+    T_NEAR(loss_of(m, &t, true), loss[0], 1e-5 * loss[0]);
+    worst = 0;
+    for (int i = 0; i < ps->n; i++) {
+        char key[128];
+        snprintf(key, sizeof key, "grad.%s", ps->v[i].name);
+        if (!st_find(&g, key)) continue;
+        double d = param_error(&ps->v[i], ps->v[i].grad, &g, "grad.", 1e-3);
+        if (!(d <= 1e-4)) printf("# %s: gradient of %s: relative error %.3g\n", name, ps->v[i].name, d);
+        T_CHECK(d <= 1e-4);
+        worst = fmax(worst, d);
+        n++;
+    }
+    printf("# %s: largest relative error of %d gradients %.2g\n", name, n, worst);
+    T_CHECK(n >= least);
+    free(loss);
+    training_close(&t);
+    st_close(&g);
+    model_free(m);
+}
+
 /* ---- the other way round ---- */
 /* ours.safetensors beside the saved model, for the other implementation to compare with. */
 static inline void save_logits(struct model *m, struct packed *p, const char *dir)
@@ -333,16 +406,21 @@ static inline void save_logits(struct model *m, struct packed *p, const char *di
     static const char *const names[IMAGES_MAX] = { "pixels.0", "pixels.1", "pixels.2", "pixels.3", "pixels.4", "pixels.5", "pixels.6", "pixels.7" };
     T_OK(model_forward(m, &b, &hidden));
     float *logits = logits_of(m, hidden);
-    struct st_tensor v[2 + IMAGES_MAX] = {
+    int sizes[IMAGES_MAX][2];
+    struct st_tensor v[3 + IMAGES_MAX] = {
         { .name = "ids", .t = ST_I32, .ndim = 1, .dims = { p->n } },
-        { .name = "logits", .t = ST_F32, .ndim = 2, .dims = { p->n, V } } };
+        { .name = "logits", .t = ST_F32, .ndim = 2, .dims = { p->n, V } },
+        { .name = "sizes", .t = ST_I32, .ndim = 2, .dims = { p->nimage, 2 } } };
     for (int i = 0; i < p->nimage; i++) {
         const struct tiles *t = &p->image[i].tiles;
-        v[2 + i] = (struct st_tensor){ .name = names[i], .t = ST_F32, .ndim = 4, .dims = { t->n, 3, t->h, t->w } };
+        sizes[i][0] = t->image_h;
+        sizes[i][1] = t->image_w;
+        v[3 + i] = (struct st_tensor){ .name = names[i], .t = ST_F32, .ndim = 4, .dims = { t->n, 3, t->h, t->w } };
     }
     char *path = file_join(dir, "ours.safetensors");
-    struct st_writer *w = st_create(path, v, 2 + p->nimage);
+    struct st_writer *w = st_create(path, v, p->nimage ? 3 + p->nimage : 2);
     T_CHECK(w && !st_write(w, p->id, (size_t)p->n * 4) && !st_write(w, logits, (size_t)p->n * (size_t)V * 4));
+    if (p->nimage) T_OK(st_write(w, sizes, (size_t)p->nimage * sizeof *sizes));
     for (int i = 0; i < p->nimage && w; i++) T_OK(st_write(w, p->pixels[i], tiles_floats(&p->image[i].tiles) * sizeof(float)));
     T_OK(st_finish(w));
     free(path);

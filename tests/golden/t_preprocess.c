@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "../unit/t.h"
+#include "pattern.h"
 #include "base/file.h"
 #include "media/preprocess.h"
-#include "pattern.h"
 
 #define DIR_GOLDEN "tests/golden/preprocess/"
 enum { FILE_MAX = 1 << 20 };

@@ -23,44 +23,11 @@ static void test_logits_in_bf16(void)
     for (int i = 0; i < countof(names); i++) check_logits(names[i], DT_BF16, 0.04);
 }
 
-/* Of the tower and the merger. */
-static void check_gradients(const char *name, bool recompute)
-{
-    struct safetensors g;
-    struct training t;
-    struct model *m = load(name, DT_F32, MODEL_TRAIN);
-    int n = 0;
-    if (!m) return;
-    open_golden(name, &g);
-    model_recompute(m, recompute);
-    training_open(&t, m, &g);
-    float *loss = get_f32(&g, "train.", "loss");
-    struct params *ps = model_params(m);
-    T_NEAR(loss_of(m, &t, true), loss[0], 1e-5 * loss[0]);
-    worst = 0;
-    for (int i = 0; i < ps->n; i++) {
-        char key[128];
-        snprintf(key, sizeof key, "grad.%s", ps->v[i].name);
-        if (!st_find(&g, key)) continue;
-        double d = param_error(&ps->v[i], ps->v[i].grad, &g, "grad.", 1e-3);
-        if (!(d <= 1e-4)) printf("# %s: gradient of %s: relative error %.3g\n", name, ps->v[i].name, d);
-        T_CHECK(d <= 1e-4);
-        worst = fmax(worst, d);
-        n++;
-    }
-    printf("# %s: largest relative error of %d gradients %.2g\n", name, n, worst);
-    T_CHECK(n >= 25);
-    free(loss);
-    training_close(&t);
-    st_close(&g);
-    model_free(m);
-}
-
 static void test_gradients(void)
 {
-    check_gradients("windows", false);
-    check_gradients("windows", true);
-    check_gradients("qwen2", false);
+    check_golden_gradients("windows", false, 25);
+    check_golden_gradients("windows", true, 25);
+    check_golden_gradients("qwen2", false, 25);
 }
 
 static void test_transformers_loads_ours(void)

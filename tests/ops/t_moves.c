@@ -101,6 +101,7 @@ static void test_patchify(void)
     one_patchify(2, 6, 4, 3, 2, 2, DT_F32);
     one_patchify(1, 8, 4, 4, 4, 3, DT_BF16);
     one_patchify(3, 16, 24, 8, 4, 1, DT_BF16);
+    one_patchify(2, 7, 11, 3, 4, 1, DT_F32);                /* a rest of one row and three columns */
 }
 
 static void test_zero(void)
