@@ -55,7 +55,8 @@ MUST_USE int pre_run(const struct pre_cfg *cfg, const struct image *im, float *o
  * "image_processor", or a checkpoint's folder (in which transformers prefers the second; so do we; of a model of type
  * internvl_chat its config.json, where the original code has its settings). Keys that ask for something this code does
  * not do (centre crops, padding, size by an edge) are refused, not ignored. Transparency goes by what the original code of
- * each family does: white shows through with Idefics3, SmolVLM and Qwen2-VL, elsewhere alpha is dropped (transformers 5 shows white everywhere, but only where it is handed an opened image instead of a file). */
+ * each family does: white shows through with Idefics3, SmolVLM and Qwen2-VL, elsewhere alpha is dropped (transformers 5 shows
+ * white everywhere, but only where it is handed an opened image instead of a file). */
 MUST_USE int pre_load(struct pre_cfg *cfg, const char *path);
 MUST_USE int pre_save(const struct pre_cfg *cfg, const char *path);      /* of PRE_GRID; writes the file `path`; transformers loads it */
 

@@ -11,7 +11,6 @@
 enum {
     KC = 256,                                  /* depth of a piece: what is packed at a time */
     MC = 96,                                   /* rows of A packed at a time */
-    LDA = KC + 16,
     ROWS = 288, COLS = 256,                    /* a task: its part of B, of A and of C fit the second cache */
     MAX_PARTS = 16                             /* pieces of K computed apart where C is small */
 };
@@ -40,8 +39,10 @@ static void pack_b(const struct task *t, int k0, int k, float *dst)
     else g->pack_n(dst, k, b + elem(p->bt, k0 * p->ldb + t->j0), p->bt, p->ldb, t->n, k);
 }
 
-/* A block of A as f32: rows, in place where they are not a power of two apart (which would make them push each other out
- * of the cache); or, where A comes by columns, tiles of mr rows by columns. */
+_Static_assert((int)GEMM_LDA >= (int)KC, "a row of a piece");
+
+/* A block of A as f32: rows, packed where they serve many columns, else in place if they are not a power of two apart
+ * (which would make them push each other out of the cache); or, where A comes by columns, tiles of mr rows by columns. */
 struct block { const float *a; int64_t ars, acs, tile; };
 
 static struct block pack_a(const struct task *t, int i0, int m, int k0, int k, float *dst)
@@ -54,9 +55,9 @@ static struct block pack_a(const struct task *t, int i0, int m, int k0, int k, f
         v->gemm->pack_a(dst, a, p->at, p->lda, m, k);
         return (struct block){ dst, 1, mr, (int64_t)mr * k };
     }
-    if (p->at == DT_F32 && p->lda % 1024) return (struct block){ (const float *)a, p->lda, 1, mr * p->lda };
-    v->rows->cast((struct mat){ dst, DT_F32, m, k, LDA }, (struct mat){ (void *)a, p->at, m, k, p->lda });
-    return (struct block){ dst, LDA, 1, mr * LDA };
+    if (p->at == DT_F32 && p->lda % 1024 && t->n < COLS) return (struct block){ (const float *)a, p->lda, 1, mr * p->lda };
+    v->rows->cast((struct mat){ dst, DT_F32, m, k, GEMM_LDA }, (struct mat){ (void *)a, p->at, m, k, p->lda });
+    return (struct block){ dst, GEMM_LDA, 1, mr * GEMM_LDA };
 }
 
 static enum gemm_init init_of(const struct task *t, int k0)
@@ -92,7 +93,7 @@ static void run_task(const struct task *t)
     int nr = c->v->gemm->nr;
     size_t wide = (size_t)((t->n + nr - 1) / nr * nr);
     float *b = cpu_scratch(c, t->worker, SCRATCH_B, wide * KC * sizeof *b);
-    float *a = cpu_scratch(c, t->worker, SCRATCH_A, (size_t)MC * LDA * sizeof *a);
+    float *a = cpu_scratch(c, t->worker, SCRATCH_A, (size_t)MC * GEMM_LDA * sizeof *a);
     if (!a || !b) return;
     for (int k0 = t->k0; k0 < t->k0 + t->k; k0 += KC) {
         int k = mem_min(KC, t->k0 + t->k - k0);

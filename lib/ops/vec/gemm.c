@@ -5,7 +5,10 @@ enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * N
 
 /* ---- the register tile ---- */
 
-INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const float *bias, int rows)
+/* With strides known when this is compiled, the addresses of A need no registers. */
+enum strides { STRIDES_ANY, STRIDES_ROWS, STRIDES_TILE };
+
+INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const float *bias, int rows, enum strides s)
 {
     vf acc[MR][NV];
     UNROLL
@@ -15,7 +18,9 @@ INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const fl
     for (int i = 0; i < rows; i++)             /* the tile below is next */
         for (int j = 0; j < NR; j += 16) __builtin_prefetch(c + (i + rows) * ldc + j, 1);
     const float *a = t->a, *b = t->b;
-    int64_t ars = t->ars, acs = t->acs, ldb = t->ldb;
+    int64_t ars = s == STRIDES_ROWS ? GEMM_LDA : s == STRIDES_TILE ? 1 : t->ars;
+    int64_t acs = s == STRIDES_ROWS ? 1 : s == STRIDES_TILE ? MR : t->acs, ldb = s ? NR : t->ldb;
+    UNROLL2
     for (int k = 0; k < t->k; k++, a += acs, b += ldb) {
         vf bv[NV];
         for (int j = 0; j < NV; j++) bv[j] = vf_load(b + j * VL);
@@ -33,29 +38,41 @@ INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const fl
 static void tile_any(const struct gemm_tile *t, float *c, int64_t ldc, const float *bias)
 {
     switch (t->m) {
-    case 1: tile_rows(t, c, ldc, bias, 1); return;
-    case 2: tile_rows(t, c, ldc, bias, 2); return;
-    case 3: tile_rows(t, c, ldc, bias, 3); return;
-    case 4: tile_rows(t, c, ldc, bias, 4); return;
+    case 1: tile_rows(t, c, ldc, bias, 1, STRIDES_ANY); return;
+    case 2: tile_rows(t, c, ldc, bias, 2, STRIDES_ANY); return;
+    case 3: tile_rows(t, c, ldc, bias, 3, STRIDES_ANY); return;
+    case 4: tile_rows(t, c, ldc, bias, 4, STRIDES_ANY); return;
 #if defined(__AVX__)
-    case 5: tile_rows(t, c, ldc, bias, 5); return;
-    case 6: tile_rows(t, c, ldc, bias, 6); return;
+    case 5: tile_rows(t, c, ldc, bias, 5, STRIDES_ANY); return;
+    case 6: tile_rows(t, c, ldc, bias, 6, STRIDES_ANY); return;
 #endif
 #if defined(__AVX512F__)
-    case 7: tile_rows(t, c, ldc, bias, 7); return;
-    case 8: tile_rows(t, c, ldc, bias, 8); return;
-    case 9: tile_rows(t, c, ldc, bias, 9); return;
-    case 10: tile_rows(t, c, ldc, bias, 10); return;
-    case 11: tile_rows(t, c, ldc, bias, 11); return;
-    case 12: tile_rows(t, c, ldc, bias, 12); return;
+    case 7: tile_rows(t, c, ldc, bias, 7, STRIDES_ANY); return;
+    case 8: tile_rows(t, c, ldc, bias, 8, STRIDES_ANY); return;
+    case 9: tile_rows(t, c, ldc, bias, 9, STRIDES_ANY); return;
+    case 10: tile_rows(t, c, ldc, bias, 10, STRIDES_ANY); return;
+    case 11: tile_rows(t, c, ldc, bias, 11, STRIDES_ANY); return;
+    case 12: tile_rows(t, c, ldc, bias, 12, STRIDES_ANY); return;
 #endif
     default: return;
     }
 }
 
+/* What most of a large product is made of. */
+static void tile_whole(const struct gemm_tile *t)
+{
+    if (t->ldb == NR && t->ars == GEMM_LDA && t->acs == 1) tile_rows(t, t->c, t->ldc, t->bias, MR, STRIDES_ROWS);
+    else if (t->ldb == NR && t->ars == 1 && t->acs == MR) tile_rows(t, t->c, t->ldc, t->bias, MR, STRIDES_TILE);
+    else tile_rows(t, t->c, t->ldc, t->bias, MR, STRIDES_ANY);
+}
+
 static void tile(const struct gemm_tile *t)
 {
-    if (t->n == NR) { tile_any(t, t->c, t->ldc, t->bias); return; }
+    if (t->n == NR) {
+        if (t->m == MR) tile_whole(t);
+        else tile_any(t, t->c, t->ldc, t->bias);
+        return;
+    }
     float c[MR * NR], bias[NR] = { 0 };        /* a narrow tile: through a full one */
     size_t n = (size_t)t->n * sizeof *c;
     memset(c, 0, sizeof c);
@@ -67,36 +84,39 @@ static void tile(const struct gemm_tile *t)
 
 /* ---- packing ---- */
 
-/* VL rows of 4 floats at src[i * ld] -> 4 vectors of VL lanes at dst[j * NR]. */
-INLINE void transpose4(float *dst, const float *src, int64_t ld)
+/* VL rows of four words each, `step` bytes apart -> four vectors of VL words. */
+INLINE void transpose4(vf out[4], const char *src, int64_t step)
 {
 #if defined(__AVX512F__)
     __m512 r[4];
     for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_castps128_ps512(_mm_loadu_ps(src + i * ld));
-        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(src + (i + 4) * ld), 1);
-        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(src + (i + 8) * ld), 2);
-        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(src + (i + 12) * ld), 3);
+        r[i] = _mm512_castps128_ps512(_mm_loadu_ps((const float *)(const void *)(src + i * step)));
+        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps((const float *)(const void *)(src + (i + 4) * step)), 1);
+        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps((const float *)(const void *)(src + (i + 8) * step)), 2);
+        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps((const float *)(const void *)(src + (i + 12) * step)), 3);
     }
     __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
     __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
-    _mm512_storeu_ps(dst, _mm512_shuffle_ps(a, c, 0x44));
-    _mm512_storeu_ps(dst + NR, _mm512_shuffle_ps(a, c, 0xee));
-    _mm512_storeu_ps(dst + 2 * NR, _mm512_shuffle_ps(b, d, 0x44));
-    _mm512_storeu_ps(dst + 3 * NR, _mm512_shuffle_ps(b, d, 0xee));
+    out[0] = _mm512_shuffle_ps(a, c, 0x44);
+    out[1] = _mm512_shuffle_ps(a, c, 0xee);
+    out[2] = _mm512_shuffle_ps(b, d, 0x44);
+    out[3] = _mm512_shuffle_ps(b, d, 0xee);
 #elif defined(__AVX__)
     __m256 r[4];
     for (int i = 0; i < 4; i++)
-        r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(src + i * ld)), _mm_loadu_ps(src + (i + 4) * ld), 1);
+        r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps((const float *)(const void *)(src + i * step))),
+                                    _mm_loadu_ps((const float *)(const void *)(src + (i + 4) * step)), 1);
     __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
     __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
-    _mm256_storeu_ps(dst, _mm256_shuffle_ps(a, c, 0x44));
-    _mm256_storeu_ps(dst + NR, _mm256_shuffle_ps(a, c, 0xee));
-    _mm256_storeu_ps(dst + 2 * NR, _mm256_shuffle_ps(b, d, 0x44));
-    _mm256_storeu_ps(dst + 3 * NR, _mm256_shuffle_ps(b, d, 0xee));
+    out[0] = _mm256_shuffle_ps(a, c, 0x44);
+    out[1] = _mm256_shuffle_ps(a, c, 0xee);
+    out[2] = _mm256_shuffle_ps(b, d, 0x44);
+    out[3] = _mm256_shuffle_ps(b, d, 0xee);
 #else
-    for (int j = 0; j < 4; j++)
-        for (int i = 0; i < VL; i++) dst[j * NR + i] = src[i * ld + j];
+    float r[4][VL];
+    for (int i = 0; i < VL; i++)
+        for (int j = 0; j < 4; j++) memcpy(&r[j][i], src + i * step + 4 * j, sizeof r[j][i]);
+    for (int j = 0; j < 4; j++) out[j] = vf_load(r[j]);
 #endif
 }
 
@@ -107,28 +127,43 @@ INLINE void fetch(const void *src, enum dtype t, int64_t at, int n)
     for (size_t i = 0; i < (size_t)n * dtype_size(t); i += 64) __builtin_prefetch(p + i);
 }
 
-/* VL whole f32 rows of src[.., k] -> dst[k * NR]. */
-INLINE void transpose(float *dst, const float *src, int64_t ld, int k)
+enum { LINE = 64, STAGE = LINE + 16 };         /* bytes; rows of a stage are no power of two apart */
+
+/* Bytes [from, from + bytes) of n rows, zeros around them. Each line of the source is touched once: where its rows are a
+ * power of two apart they push each other out of the cache. */
+INLINE void stage(char *to, const char *src, int64_t step, int n, int bytes)
 {
-    int j = 0;
-    for (; j + 4 <= k; j += 4) transpose4(dst + j * NR, src + j, ld);
-    for (; j < k; j++)
-        for (int i = 0; i < VL; i++) dst[j * NR + i] = src[i * ld + j];
+    if (n == VL && bytes == LINE) {
+        UNROLL
+        for (int i = 0; i < VL; i++) memcpy(to + i * STAGE, src + i * step, LINE);
+        return;
+    }
+    memset(to, 0, (size_t)VL * STAGE);
+    for (int i = 0; i < n; i++) memcpy(to + i * STAGE, src + i * step, (size_t)bytes);
 }
 
-/* n <= VL rows of either dtype, zeros for those that are missing: by way of a small block of whole f32 rows. */
-static void transpose_part(float *dst, const void *src, enum dtype t, int64_t at, int64_t ld, int n, int k)
+/* n <= VL rows of src[.., k] -> dst[k * NR], zeros for those that are missing. A word of bf16 holds two steps of k, the
+ * first in its lower half. */
+INLINE void transpose(float *dst, const void *src, enum dtype t, int64_t at, int64_t ld, int n, int k)
 {
-    enum { STEP = 64 };
-    float tmp[VL * STEP] = { 0 };
-    for (int j = 0; j < k; j += STEP) {
-        int d = k - j < STEP ? k - j : STEP;
-        for (int i = 0; i < n; i++)
-            for (int c = 0; c < d; c += VL) {
-                int64_t from = at + i * ld + j + c;
-                vf_store(tmp + i * STEP + c, d - c >= VL ? vt_load(src, t, from) : vt_load_n(src, t, from, d - c));
+    const int size = t == DT_F32 ? 4 : 2, per = LINE / size;
+    char line[VL * STAGE];
+    for (int j = 0; j < k; j += per) {
+        int d = k - j < per ? k - j : per;
+        stage(line, (const char *)src + (at + j) * size, ld * size, n, d * size);
+        for (int q = 0; q < d; q += 16 / size) {
+            vf w[4], step[8];
+            transpose4(w, line + q * size, STAGE);
+            for (int i = 0; i < 4; i++) {
+                if (t == DT_F32) { step[i] = w[i]; continue; }
+                step[2 * i] = (vf)((vu)w[i] << 16);
+                step[2 * i + 1] = (vf)((vu)w[i] & 0xffff0000);
             }
-        transpose(dst + (int64_t)j * NR, tmp, STEP, d);
+            float *to = dst + (j + q) * NR;
+            int steps = d - q < 16 / size ? d - q : 16 / size;
+            if (steps == 16 / size) for (int i = 0; i < 16 / size; i++) vf_store(to + i * NR, step[i]);
+            else for (int i = 0; i < steps; i++) vf_store(to + i * NR, step[i]);
+        }
     }
 }
 
@@ -137,9 +172,8 @@ static void pack_t(float *dst, int first, const void *src, enum dtype t, int64_t
     for (int i = 0; i < n; i += VL) {
         float *to = dst + (int64_t)((first + i) / NR) * k * NR + (first + i) % NR;
         for (int r = i + VL; r < i + 2 * VL && r < n; r++) fetch(src, t, r * ld, k);
-        if (t == DT_F32 && n - i >= VL) transpose(to, (const float *)src + i * ld, ld, k);
-        else if (t == DT_F32) transpose_part(to, src, DT_F32, i * ld, ld, n - i, k);
-        else transpose_part(to, src, DT_BF16, i * ld, ld, n - i < VL ? n - i : VL, k);
+        if (t == DT_F32) transpose(to, src, DT_F32, i * ld, ld, n - i < VL ? n - i : VL, k);
+        else transpose(to, src, DT_BF16, i * ld, ld, n - i < VL ? n - i : VL, k);
     }
     for (int i = (first + n + VL - 1) / VL * VL; i % NR; i += VL)       /* the rest of the last panel */
         for (int j = 0; j < k; j++) vf_store(dst + ((int64_t)(i / NR) * k + j) * NR + i % NR, (vf){ 0 });

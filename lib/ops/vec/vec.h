@@ -12,6 +12,7 @@
  * multiply-add a step. An element's bits depend on its row of A and its column of B alone, so any cut into blocks, also
  * of k when the sum is carried on from C, gives the same result.
  * B is packed into panels of nr columns: B[k, p * nr + j] is at (p * K + k) * nr + j, with zeros behind N. */
+enum { GEMM_LDA = 272 };                       /* rows of A that far apart, or tiles as pack_a leaves them, are read fastest */
 enum gemm_init { GEMM_ZERO, GEMM_BIAS, GEMM_ADD };        /* the sum starts from 0, bias[n], C[m, n] */
 struct gemm_tile {
     int m, k;                                  /* rows 1 .. mr, depth */
