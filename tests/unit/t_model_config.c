@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include "base/file.h"
 #include "t.h"
 #include "tiny_model.h"
 
@@ -70,6 +71,73 @@ static void test_reads_chat(void)
     refuse(tiny_chat, "\"internlm2\"", "\"phi3\"", "llm_config: model_type: decoder \"phi3\"");
     refuse(tiny_chat, "intern_vit_6b", "clip", "vision_config: model_type");
     refuse(tiny_chat, "\"internvl2_5\"", "5", "template");
+}
+
+/* What the hub has of Qwen2.5-VL 7B (transformers 4: one flat object), and the same as transformers 5 writes it. */
+#define QWEN_TEXT "\"hidden_size\": 3584, \"intermediate_size\": 18944, \"num_hidden_layers\": 28, \"num_attention_heads\": 28," \
+    "\"num_key_value_heads\": 4, \"vocab_size\": 152064, \"max_position_embeddings\": 128000, \"rms_norm_eps\": 1e-06," \
+    "\"hidden_act\": \"silu\", \"attention_dropout\": 0.0, \"max_window_layers\": 28, \"sliding_window\": 32768," \
+    "\"use_sliding_window\": false, \"eos_token_id\": 151645"
+#define QWEN_REST "\"model_type\": \"qwen2_5_vl\", \"image_token_id\": 151655, \"vision_start_token_id\": 151652, \"torch_dtype\": \"bfloat16\"," \
+    "\"vision_config\": {\"depth\": 32, \"hidden_act\": \"silu\", \"hidden_size\": 1280, \"intermediate_size\": 3420, \"num_heads\": 16," \
+    "\"in_chans\": 3, \"out_hidden_size\": 3584, \"patch_size\": 14, \"spatial_merge_size\": 2, \"spatial_patch_size\": 14," \
+    "\"window_size\": 112, \"fullatt_block_indexes\": [7, 15, 23, 31], \"tokens_per_second\": 2, \"temporal_patch_size\": 2}"
+static const char qwen_flat[] = "{" QWEN_REST ", \"tie_word_embeddings\": false, " QWEN_TEXT ", \"rope_theta\": 1000000.0,"
+    "\"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [16, 24, 24]}}";
+static const char qwen_nested[] = "{" QWEN_REST ", \"text_config\": {\"model_type\": \"qwen2_5_vl_text\", " QWEN_TEXT ","
+    "\"rope_parameters\": {\"mrope_section\": [16, 24, 24], \"rope_theta\": 1000000.0, \"rope_type\": \"default\"}}}";
+static const char qwen_between[] = "{" QWEN_REST ", \"text_config\": {\"model_type\": \"qwen2_5_vl_text\", " QWEN_TEXT ", \"rope_theta\": 1e6,"
+    "\"rope_scaling\": {\"type\": \"default\", \"rope_type\": \"default\", \"mrope_section\": [16, 24, 24]}}}";
+
+static void test_reads_qwen_vl(void)
+{
+    static const char *const forms[] = { qwen_flat, qwen_nested, qwen_between };
+    for (int i = 0; i < countof(forms); i++) {
+        struct model_cfg c;
+        T_OK(parse(forms[i], &c));
+        const struct rope_cfg *r = &c.text.blocks.rope, *v = &c.vision.blocks.rope;
+        T_CHECK(r->kind == ROPE_DEFAULT && r->theta == 1e6 && r->axes == 3 && !r->axial);
+        T_INT(r->section[0] * 10000 + r->section[1] * 100 + r->section[2], 162424);
+        T_CHECK(v->axial && v->axes == 2 && v->section[0] == 20 && v->section[1] == 20);
+        T_CHECK(c.text.blocks.qkv_bias && !c.text.tied && c.vision.blocks.gated && c.vision.blocks.norm == NORM_RMS && !c.vision.cls);
+        T_INT(c.vision.image, 0);
+        T_INT(c.vision.window, 8);             /* 112 pixels are 8 patches */
+        for (int l = 0; l < 32; l++) T_CHECK(block_is_local(&c.vision.blocks, l) == (l % 8 != 7));
+        T_INT(cfg_image_tokens(&c, &(struct tiles){ .n = 1, .h = 28 * 3, .w = 28 * 5 }), 15);
+        T_INT(c.proj_hidden, 5120);
+        T_INT(c.text.blocks.head_dim, 128);
+        T_CHECK(cfg_is_eos(&c, 151645));
+        cfg_free(&c);
+    }
+    refuse(qwen_flat, "[16, 24, 24]", "[16, 24]", "mrope_section: want 3 numbers");
+    refuse(qwen_flat, "[16, 24, 24]", "[16, 24, 25]", "65 pairs, but a head of 128 has 64");
+    refuse(qwen_flat, "[16, 24, 24]", "[16, -24, 72]", "mrope_section");
+    refuse(qwen_flat, "\"type\": \"mrope\"", "\"type\": \"yarn\"", "\"yarn\" is not supported");
+    refuse(qwen_flat, "rope_theta", "rope_thema", "rope_theta is missing");
+    refuse(qwen_nested, "\"num_key_value_heads\"", "\"num_kv_heads\"", "num_key_value_heads is missing");
+    refuse(qwen_flat, "[7, 15, 23, 31]", "[7, 32]", "fullatt_block_indexes");
+    refuse(qwen_flat, "\"window_size\": 112", "\"window_size\": 27", "window_size: 27 is less than the 28 of a token");
+    refuse(qwen_flat, "\"num_heads\": 16", "\"num_heads\": 128", "rows and columns cannot share heads of 10");
+    refuse(qwen_flat, "\"out_hidden_size\": 3584", "\"out_hidden_size\": 2048", "features of 2048 for a decoder of 3584");
+    refuse(qwen_flat, "\"in_chans\": 3", "\"in_chans\": 1", "in_chans");
+    refuse(qwen_flat, "\"image_token_id\": 151655", "\"image_token_id\": 152064", "vocabulary has 152064");
+}
+
+/* A flat file stays flat when it is saved. */
+static void test_saves_flat(void)
+{
+    char dir[] = "/tmp/t_model_config.XXXXXX";
+    struct model_cfg c, back;
+    T_OK(parse(qwen_flat, &c));
+    T_CHECK(mkdtemp(dir) != NULL);
+    c.text.vocab += 17;
+    T_OK(cfg_save(&c, dir, DT_F32));
+    T_OK(cfg_load(dir, &back));
+    T_INT(back.text.vocab, 152081);
+    T_CHECK(!strstr(back.json, "text_config") && strstr(back.json, "float32"));
+    cfg_free(&c);
+    cfg_free(&back);
+    T_OK(dir_remove(dir));
 }
 
 /* Both versions of transformers say the same. */
@@ -150,6 +218,8 @@ int main(void)
 {
     T_RUN(test_reads);
     T_RUN(test_reads_chat);
+    T_RUN(test_reads_qwen_vl);
+    T_RUN(test_saves_flat);
     T_RUN(test_rope);
     T_RUN(test_windows);
     T_RUN(test_refusals);

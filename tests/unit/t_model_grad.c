@@ -8,7 +8,8 @@
 enum { TILES = 3, PX = 3 * 8 * 8, TOKENS = 26 };
 static struct ops *dev;
 static float pixels[TILES * PX];
-static const struct model_image images = { { .n = TILES, .h = 8, .w = 8 }, pixels };
+#define IMAGE(i) { { .n = 1, .h = 8, .w = 8 }, pixels + (i) * PX }
+static const struct model_image images[TILES] = { IMAGE(0), IMAGE(1), IMAGE(2) };
 
 /* Three sequences: text alone, two tiles, and one tile (shared with the second) whose sequence attends to the second. */
 struct example { struct model_batch b; int id[64], pos[64], start[4], row[64], src[64], target[64]; struct span prefix[3]; float dlp[64]; };
@@ -38,8 +39,8 @@ static void example_make(struct example *x, bool vision)
     x->prefix[2] = (struct span){ start[1], start[2] };
     x->b = (struct model_batch){ .ntok = TOKENS, .id = x->id, .pos = x->pos, .nseq = 3, .start = x->start, .prefix = x->prefix };
     if (!vision) return;
-    x->b.nimage = 1;
-    x->b.image = &images;
+    x->b.nimage = TILES;
+    x->b.image = images;
     x->b.img_row = x->row;
     x->b.img_src = x->src;
     image(x, 6, 0);
@@ -125,6 +126,7 @@ static void check_gradient(const char *json, bool vision, bool recompute)
 static void test_gradient_qwen2(void) { check_gradient(tiny_qwen2, true, false); }
 static void test_gradient_llama(void) { check_gradient(tiny_llama, true, true); }
 static void test_gradient_chat(void) { check_gradient(tiny_chat, true, true); }
+static void test_gradient_qwen_vl(void) { check_gradient(tiny_qwen_vl, true, false); }
 static void test_gradient_text(void) { check_gradient(tiny_text, false, false); }
 
 /* All gradients one after another. */
@@ -184,12 +186,12 @@ static void test_frozen_parts(void)
 }
 
 /* A sequence behind a shared prefix sees what it would see behind its own copy. */
-static void test_prefix(void)
+static void check_prefix(const char *json)
 {
     struct example x;
     struct mat hidden;
     float shared[9 * 24], copied[9 * 24];
-    struct model *m = tiny_model(tiny_qwen2, dev, DT_F32, 0);
+    struct model *m = tiny_model(json, dev, DT_F32, 0);
     example_make(&x, true);
     T_OK(model_forward(m, &x.b, &hidden));
     dev->download(dev, shared, (float *)hidden.p + 17 * 24, sizeof shared);
@@ -200,6 +202,12 @@ static void test_prefix(void)
     dev->download(dev, copied, (float *)hidden.p + 12 * 24, sizeof copied);
     for (int i = 0; i < countof(copied); i++) T_NEAR(shared[i], copied[i], 1e-5);
     model_free(m);
+}
+
+static void test_prefix(void)
+{
+    check_prefix(tiny_qwen2);
+    check_prefix(tiny_qwen_vl);
 }
 
 /* Tiles come in any number at a time; what a tile gives does not depend on its company. */
@@ -222,6 +230,44 @@ static void test_encode(void)
         model_features_free(m, &one);
     }
     model_features_free(m, &all);
+    free(px);
+    model_free(m);
+}
+
+/* Images of many sizes, one of them larger than a chunk of the tower. */
+static void test_encode_sizes(void)
+{
+    enum { N = 40, MOST = 3 * 300 * 60 + N };
+    struct model_features all, one;
+    struct model_image image[N];
+    float *px = mem_array(MOST, sizeof *px), a[24], b[24];
+    struct model *m = tiny_model(tiny_qwen_vl, dev, DT_F32, 0);
+    struct rng r = rng_new(5, "pixels");
+    int row = 0;
+    for (int i = 0; i < MOST; i++) px[i] = (float)(rng_next(&r) * 2 - 1);
+    for (int i = 0; i < N; i++) image[i] = (struct model_image){ { .n = 1, .h = 4 * (1 + i % 7), .w = 4 * (1 + i * 5 % 13) }, px + i };
+    image[20].tiles.h = 300, image[20].tiles.w = 60;       /* 4500 patches */
+    T_OK(model_encode(m, image, N, &all));
+    for (int i = 0; i < N; i++) {
+        int n = cfg_image_tokens(model_config(m), &image[i].tiles);
+        T_OK(model_encode(m, &image[i], 1, &one));
+        T_INT(one.x.rows, n);
+        for (int k = 0; k < n; k++) {
+            dev->download(dev, a, (float *)all.x.p + (size_t)(row + k) * 24, sizeof a);
+            dev->download(dev, b, (float *)one.x.p + (size_t)k * 24, sizeof b);
+            T_CHECK(!memcmp(a, b, sizeof a));
+            T_CHECK(!memcmp(&all.place[row + k], &one.place[k], sizeof *one.place));
+        }
+        T_INT(one.place[n - 1].lag, n - mem_max(image[i].tiles.h, image[i].tiles.w) / 4);
+        row += n;
+        model_features_free(m, &one);
+    }
+    T_INT(all.x.rows, row);
+    model_features_free(m, &all);
+    image[0].tiles.h = 6;
+    T_FAIL(model_encode(m, image, 1, &one), "4x6, the vision tower takes multiples of 4");
+    image[0].tiles = (struct tiles){ .n = 2, .h = 4, .w = 4 };
+    T_FAIL(model_encode(m, image, 1, &one), "takes it whole");
     free(px);
     model_free(m);
 }
@@ -255,11 +301,13 @@ int main(void)
     T_RUN(test_gradient_qwen2);
     T_RUN(test_gradient_llama);
     T_RUN(test_gradient_chat);
+    T_RUN(test_gradient_qwen_vl);
     T_RUN(test_gradient_text);
     T_RUN(test_recomputation_changes_no_bit);
     T_RUN(test_frozen_parts);
     T_RUN(test_prefix);
     T_RUN(test_encode);
+    T_RUN(test_encode_sizes);
     T_RUN(test_bad_batches);
     dev->close(dev);
     return t_end();

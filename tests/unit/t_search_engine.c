@@ -8,7 +8,7 @@
 #include "search/engine_priv.h"
 #include "t.h"
 
-static const char config[] =
+static const char tiled[] =
     "{\"model_type\": \"internvl\", \"image_token_id\": 5, \"image_seq_length\": 4, \"tie_word_embeddings\": false,"
     " \"vision_config\": {\"model_type\": \"internvl_vision\", \"hidden_size\": 16, \"intermediate_size\": 24,"
     "   \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"image_size\": [16, 16], \"patch_size\": [4, 4],"
@@ -16,6 +16,24 @@ static const char config[] =
     " \"text_config\": {\"model_type\": \"qwen2\", \"hidden_size\": 32, \"intermediate_size\": 40, \"num_hidden_layers\": 2,"
     "   \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"vocab_size\": 97, \"max_position_embeddings\": 200,"
     "   \"initializer_range\": 0.3, \"eos_token_id\": 2}}";
+/* Images of any size, windows, positions of three axes. */
+static const char qwen_vl[] =
+    "{\"model_type\": \"qwen2_5_vl\", \"image_token_id\": 5, \"tie_word_embeddings\": false,"
+    " \"vision_config\": {\"hidden_size\": 16, \"intermediate_size\": 24, \"depth\": 2, \"num_heads\": 2, \"patch_size\": 4,"
+    "   \"out_hidden_size\": 32, \"window_size\": 16, \"fullatt_block_indexes\": [1], \"initializer_range\": 0.3},"
+    " \"text_config\": {\"hidden_size\": 32, \"intermediate_size\": 40, \"num_hidden_layers\": 2, \"num_attention_heads\": 4,"
+    "   \"num_key_value_heads\": 2, \"vocab_size\": 97, \"max_position_embeddings\": 200, \"rms_norm_eps\": 1e-6,"
+    "   \"initializer_range\": 0.3, \"eos_token_id\": 2, \"rope_theta\": 1000.0,"
+    "   \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [2, 1, 1]}}}";
+static const char *config;                     /* of the running test */
+
+/* An image of n tiles, or as large as n tiles side by side. */
+static struct tiles tiles_of(int n)
+{
+    if (config == tiled) return (struct tiles){ .n = n, .h = 16, .w = 16 };
+    return (struct tiles){ .n = 1, .h = 16, .w = 16 * n };
+}
+
 enum { V = 97, TILE = 3 * 16 * 16, EOS = 2, IMG = 5, TILE_TOKENS = 4 };
 
 static struct ops *o;
@@ -38,7 +56,7 @@ static struct input make_input(uint64_t seed, uint64_t image_seed, int nimage, i
     for (int i = 0; i < nimage; i++) {
         struct input_image *im = &in.image[i];
         size_t first = (size_t)i * (size_t)tiles * TILE;
-        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = { tiles, 16, 16 }, .px = first };
+        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = tiles_of(tiles), .px = first };
         float *px = in.pixels + first;
         for (int j = 0; j < tiles * TILE; j++) px[j] = rng_normal(ki, (uint64_t)i, (uint64_t)j);
         for (int j = 0; j < 2; j++) im->digest[j] = hash64(px, (size_t)tiles * TILE * sizeof *px, (uint64_t)j);
@@ -228,8 +246,8 @@ static void test_sharing(void)
     add_done(e, digest, &done);
     T_INT(done, 6);
     struct engine_stats st = engine_stats(e);
-    T_INT(st.tiles, 6);
-    T_INT(st.shared_tiles, 5 * 6);
+    T_INT(st.tiles, 2 * tiles_of(3).n);
+    T_INT(st.shared_tiles, 5 * 2 * tiles_of(3).n);
     T_INT(st.prompt_rows, prompt + 2 * 7);             /* the images once, the 7 tokens behind them for each question */
     T_INT(st.prompt_rows + st.shared_rows, 6 * prompt);
     T_INT(st.paths, 24);
@@ -324,14 +342,13 @@ static void test_unfinished(void)                      /* freed at any moment, n
     }
 }
 
-int main(void)
+static void run_all(const char *json)
 {
     struct model_cfg c;
-    o = ops_cpu(2);
-    pool = par_new(2);
-    if (!o || cfg_parse(config, strlen(config), "tiny", &c) || !(m = model_new(&c, 1, o, DT_F32, 0))) {
+    config = json;
+    if (cfg_parse(config, strlen(config), "tiny", &c) || !(m = model_new(&c, 1, o, DT_F32, 0))) {
         printf("not ok - model: %s\n", err_msg());
-        return 1;
+        exit(1);
     }
     T_RUN(test_naive);
     T_RUN(test_batching);
@@ -342,6 +359,15 @@ int main(void)
     T_RUN(test_unfinished);
     model_free(m);
     cfg_free(&c);
+}
+
+int main(void)
+{
+    o = ops_cpu(2);
+    pool = par_new(2);
+    if (!o) return 1;
+    run_all(tiled);
+    run_all(qwen_vl);
     par_free(pool);
     o->close(o);
     return t_end();

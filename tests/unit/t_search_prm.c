@@ -9,7 +9,7 @@
 #include "search/prm.h"
 #include "t.h"
 
-static const char config[] =
+static const char tiled[] =
     "{\"model_type\": \"internvl\", \"image_token_id\": 5, \"image_seq_length\": 4, \"tie_word_embeddings\": false,"
     " \"vision_config\": {\"model_type\": \"internvl_vision\", \"hidden_size\": 16, \"intermediate_size\": 24,"
     "   \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"image_size\": [16, 16], \"patch_size\": [4, 4],"
@@ -17,6 +17,24 @@ static const char config[] =
     " \"text_config\": {\"model_type\": \"qwen2\", \"hidden_size\": 32, \"intermediate_size\": 40, \"num_hidden_layers\": 2,"
     "   \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"vocab_size\": 300, \"max_position_embeddings\": 400,"
     "   \"initializer_range\": 0.3, \"eos_token_id\": 2}}";
+/* Images of any size, windows, positions of three axes. */
+static const char qwen_vl[] =
+    "{\"model_type\": \"qwen2_5_vl\", \"image_token_id\": 5, \"tie_word_embeddings\": false,"
+    " \"vision_config\": {\"hidden_size\": 16, \"intermediate_size\": 24, \"depth\": 2, \"num_heads\": 2, \"patch_size\": 4,"
+    "   \"out_hidden_size\": 32, \"window_size\": 16, \"fullatt_block_indexes\": [1], \"initializer_range\": 0.3},"
+    " \"text_config\": {\"hidden_size\": 32, \"intermediate_size\": 40, \"num_hidden_layers\": 2, \"num_attention_heads\": 4,"
+    "   \"num_key_value_heads\": 2, \"vocab_size\": 300, \"max_position_embeddings\": 400, \"rms_norm_eps\": 1e-6,"
+    "   \"initializer_range\": 0.3, \"eos_token_id\": 2, \"rope_theta\": 1000.0,"
+    "   \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [2, 1, 1]}}}";
+static const char *config;                     /* of the running test */
+
+/* An image of n tiles, or as large as n tiles side by side. */
+static struct tiles tiles_of(int n)
+{
+    if (config == tiled) return (struct tiles){ .n = n, .h = 16, .w = 16 };
+    return (struct tiles){ .n = 1, .h = 16, .w = 16 * n };
+}
+
 enum { V = 300, TILE = 3 * 16 * 16, IMG = 5, TILE_TOKENS = 4, QUESTIONS = 5, PATHS = 4, STEPS = 6 };
 
 static struct ops *o;
@@ -41,7 +59,7 @@ static struct input make_input(int question)
         struct input_image *im = &in.image[i];
         uint64_t which = (uint64_t)(question == 3 || i);
         size_t first = (size_t)i * (size_t)tiles * TILE;
-        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = { tiles, 16, 16 }, .px = first };
+        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = tiles_of(tiles), .px = first };
         float *px = in.pixels + first;
         for (int j = 0; j < tiles * TILE; j++) px[j] = rng_normal(rng_key(2, "image", 5), which, (uint64_t)j);
         for (int j = 0; j < 2; j++) im->digest[j] = hash64(px, (size_t)tiles * TILE * sizeof *px, (uint64_t)j);
@@ -279,8 +297,8 @@ static void test_sharing(void)
     T_INT(st.text_rows, texts);
     T_INT(st.shared_rows, 2 * image);                      /* one image of questions 1, 2 and 4 */
     T_INT(st.prompt_rows + st.shared_rows, prompts);
-    T_INT(st.tiles, 3 * 3);
-    T_INT(st.shared_tiles, 2 * 3);
+    T_INT(st.tiles, 3 * tiles_of(3).n);
+    T_INT(st.shared_tiles, 2 * tiles_of(3).n);
 }
 
 /* A place that was dropped before the run: whoever comes next brings pixels of its own. */
@@ -448,14 +466,13 @@ static struct tokenizer *make_tokenizer(void)
     return tok_trainer_end(tr, V - 5, special, STEP_TOKENS);
 }
 
-int main(void)
+static void run_all(const char *json)
 {
     struct model_cfg c;
-    o = ops_cpu(2);
-    pool = par_new(2);
-    if (!o || cfg_parse(config, strlen(config), "tiny", &c) || !(m = model_new(&c, 1, o, DT_F32, 0)) || !(tok = make_tokenizer())) {
+    config = json;
+    if (cfg_parse(config, strlen(config), "tiny", &c) || !(m = model_new(&c, 1, o, DT_F32, 0))) {
         printf("not ok - model: %s\n", err_msg());
-        return 1;
+        exit(1);
     }
     make_world();
     T_RUN(test_ways);
@@ -469,6 +486,15 @@ int main(void)
     free_world();
     model_free(m);
     cfg_free(&c);
+}
+
+int main(void)
+{
+    o = ops_cpu(2);
+    pool = par_new(2);
+    if (!o || !(tok = make_tokenizer())) return 1;
+    run_all(tiled);
+    run_all(qwen_vl);
     tok_free(tok);
     par_free(pool);
     o->close(o);

@@ -30,6 +30,13 @@ static const char tiny_chat[] =               /* one tensor of q, k and v in tow
     "\"num_key_value_heads\": 2, \"intermediate_size\": 40, \"vocab_size\": 53, \"max_position_embeddings\": 512, \"bias\": true,"
     "\"eos_token_id\": 2, \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}}}";
 
+/* windows in the tower, positions of three axes, one tensor of q, k and v in the tower alone; images of any size */
+static const char tiny_qwen_vl[] =
+    "{\"model_type\": \"qwen2_5_vl\", \"image_token_id\": 3, \"tie_word_embeddings\": true, \"eos_token_id\": 1, " TINY_TEXT ","
+    "\"rms_norm_eps\": 1e-5, \"rope_theta\": 1000.0, \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [1, 1, 1]},"
+    "\"vision_config\": {\"hidden_size\": 16, \"depth\": 3, \"num_heads\": 2, \"intermediate_size\": 24, \"patch_size\": 2,"
+    "\"out_hidden_size\": 24, \"window_size\": 4, \"fullatt_block_indexes\": [1]}}";
+
 static inline struct model *tiny_model(const char *json, struct ops *o, enum dtype t, int flags)
 {
     struct model_cfg c;
@@ -43,7 +50,7 @@ static inline struct model *tiny_model(const char *json, struct ops *o, enum dty
         float *x = malloc(p->n * sizeof *x);
         for (size_t k = 0; k < p->n; k++) {
             float z = (float)(rng_next(&r) * 2 - 1);
-            x[k] = p->vector ? (strstr(p->name, "norm") && !strstr(p->name, "bias") ? 1 + 0.3f * z : 0.5f * z)
+            x[k] = p->vector ? ((strstr(p->name, "norm") || strstr(p->name, "ln_q")) && !strstr(p->name, "bias") ? 1 + 0.3f * z : 0.5f * z)
                              : 1.7f * z / sqrtf((float)p->cols);
         }
         o->upload(o, p->w.p, x, p->n * sizeof *x);
