@@ -104,7 +104,7 @@ static void test_reads_qwen_vl(void)
         T_INT(c.vision.window, 8);             /* 112 pixels are 8 patches */
         for (int l = 0; l < 32; l++) T_CHECK(block_is_local(&c.vision.blocks, l) == (l % 8 != 7));
         T_INT(cfg_image_tokens(&c, &(struct tiles){ .n = 1, .h = 28 * 3, .w = 28 * 5 }), 15);
-        T_INT(c.proj_hidden, 5120);
+        T_INT(c.proj.hidden, 5120);
         T_INT(c.text.blocks.head_dim, 128);
         T_CHECK(cfg_is_eos(&c, 151645));
         cfg_free(&c);
