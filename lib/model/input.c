@@ -39,9 +39,13 @@ static int check_vision(struct model_io *io, const struct model_cfg *c, const ch
     int unit = c->vision.image ? 0 : c->vision.patch * c->shuffle;
     if (p->unit != unit)
         return fail("%s: the image processor makes images of multiples of %d, the vision tower takes %d (0: tiles of one size)", dir, p->unit, unit);
-    if (p->h != c->vision.image || p->w != c->vision.image)
-        return fail("%s: the image processor makes tiles of %dx%d, the vision tower takes %dx%d", dir, p->w, p->h,
-                    c->vision.image, c->vision.image);
+    if (c->newline != (p->kind == PRE_ANYRES))
+        return fail("%s: the image processor %s tiles of sizes of its own, the model %s", dir, c->newline ? "does not make" : "makes",
+                    c->newline ? "wants them" : "does not put them together");
+    bool fits = c->vision.pos_any ? p->h == p->w && p->h >= c->vision.patch && p->h / c->vision.patch % c->shuffle == 0
+                                  : p->h == c->vision.image && p->w == c->vision.image;
+    if (!fits) return fail("%s: the image processor makes tiles of %dx%d, the vision tower takes %dx%d%s", dir, p->w, p->h, c->vision.image,
+                           c->vision.image, c->vision.pos_any ? " and others that divide" : "");
     int id = io->chat->img_token ? tok_id(io->tok, io->chat->img_token) : -1;
     if (id < 0) return fail("%s: the tokenizer has no image token (%s)", dir, io->chat->img_token ? io->chat->img_token : "none");
     if (c->image_token_id >= 0 && id != c->image_token_id)
@@ -171,22 +175,27 @@ static int build_prompt(const struct model_io *io, const struct record *r, struc
     struct slice choice[CHOICES_MAX];
     for (int i = 0; i < nchoice; i++)
         if (!val_str(val_at(choices, i), &choice[i].p, &choice[i].n)) return rejected(why, "a choice is not text");
-    int places[IMAGES_MAX];
-    size_t pos[IMAGES_MAX];
-    for (int k = 0; k < in->nimage; k++) places[k] = in->image[k].n;
+    struct prompt_image image[IMAGES_MAX];
+    struct span place[IMAGES_MAX];
+    for (int k = 0; k < in->nimage; k++)
+        image[k] = (struct prompt_image){ in->image[k].n, in->image[k].tiles.cols, in->image[k].tiles.rows };
     p.choice = choice;
     p.nchoice = nchoice;
-    p.image_tokens = places;
+    p.image = image;
     p.nimage = in->nimage;
     struct tok_ids ids = { 0 };
-    int bad = prompt_encode(io->tok, io->chat, &p, &ids, pos);
+    int bad = prompt_encode(io->tok, io->chat, &p, &ids, place);
     if (bad) *why = "image marks and images differ";
     else if (ids.n > (size_t)io->max_positions) bad = rejected(why, "prompt too long");
     if (bad) {
         tok_ids_free(&ids);
         return -1;
     }
-    for (int k = 0; k < in->nimage; k++) in->image[k].pos = (int)pos[k];
+    for (int k = 0; k < in->nimage; k++) {
+        in->image[k].pos = place[k].begin;
+        in->image[k].end = place[k].end;
+        in->image[k].token = (uint32_t)tok_id(io->tok, io->chat->img_token);
+    }
     in->id = ids.id;
     in->n = (int)ids.n;
     free(ids.begin);

@@ -38,11 +38,20 @@ struct model_io *model_io_open(const char *dir, const struct model_io_cfg *c);  
 void model_io_free(struct model_io *io);                               /* NULL is fine */
 
 struct input_image {
-    int pos, n;                                /* places [pos, pos + n) of id[]: cfg_image_tokens */
+    int pos, end;                              /* its places are the tokens of id[pos .. end) that are `token`: */
+    uint32_t token;
+    int n;                                     /* so many, cfg_image_tokens; they take its features in order */
     struct tiles tiles;
     size_t px;                                 /* index in pixels[] of its first float */
     uint64_t digest[2];                        /* of the tiles' shape and pixels */
 };
+/* How many of the tokens [begin, end) of id are such places. */
+static inline int input_places(const uint32_t *id, int begin, int end, uint32_t token)
+{
+    int n = 0;
+    for (int i = begin; i < end; i++) n += id[i] == token;
+    return n;
+}
 struct input {
     uint32_t *id; int n;                       /* the prompt up to and including asst_open */
     struct input_image *image; int nimage;

@@ -156,11 +156,12 @@ static void cut_prompt(struct job *j)
         if (c < j->r.ncut) end = mem_min(end, j->r.cut[c]);
         if (k < in->nimage && in->image[k].pos < end) {
             const struct input_image *im = &in->image[k++];
-            p->image = im->pos - begin;
+            p->image = (struct span){ im->pos - begin, im->end - begin };
+            p->token = im->token;
             p->nimage = im->n;
             p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
             memcpy(p->digest, im->digest, sizeof p->digest);
-            end = im->pos + p->nimage;
+            end = im->end;
         }
         p->n = end - begin;
         begin = end;

@@ -18,7 +18,8 @@ struct piece {
     uint64_t hash;
     uint32_t *id; int n, filled;               /* tokens; how many of them are in the cache */
     int node;                                  /* of the KV tree; -1 until the first row, which waits for the parent's last */
-    int image, nimage;                         /* rows [image, image + nimage) are the features of an image, none if 0 */
+    struct span image; uint32_t token;         /* those of its rows in `image` that are `token` take the features of an image, */
+    int nimage;                                /* so many; 0: it has none */
     uint64_t digest[2];                        /* of that image's pixels */
     struct model_image pixels;                 /* borrowed from the request that made the piece; px NULL once encoded */
     int feature;                               /* its first row in the engine's features; -1: not there (yet) */

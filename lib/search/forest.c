@@ -94,11 +94,12 @@ static int cut(struct forest *f, const struct input *in, int n)
         *p = (struct piece){ .id = in->id + begin, .n = n - begin };
         if (k < in->nimage) {
             const struct input_image *im = &in->image[k++];
-            p->image = im->pos - begin;
+            p->image = (struct span){ im->pos - begin, im->end - begin };
+            p->token = im->token;
             p->nimage = im->n;
             p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
             memcpy(p->digest, im->digest, sizeof p->digest);
-            p->n = p->image + p->nimage;
+            p->n = p->image.end;
             assert(begin + p->n <= n);
         }
         begin += p->n;
@@ -186,16 +187,17 @@ void forest_drop(struct forest *f, struct place *p)
 
 /* ---- passes ---- */
 
-/* Tokens that go to the end of a node; image rows [image, image + nimage) of them are features from row `feature` on. */
-struct strand { int node; const uint32_t *id; int n, image, nimage, feature; void *user; };
+/* Tokens that go to the end of a node; those in `image` that are `token` are features from row `feature` on. */
+struct strand { int node; const uint32_t *id; int n; struct span image; uint32_t token; int feature; void *user; };
 
 static void add_rows(struct forest *f, const struct strand *s, int begin, int n, int row)
 {
+    int next = s->feature + input_places(s->id, s->image.begin, mem_min(begin, s->image.end), s->token);
     for (int i = 0; i < n; i++) {
-        int k = begin + i - s->image;
+        int k = begin + i;
         f->node[row + i] = s->node;
         f->id[row + i] = (int)s->id[begin + i];
-        f->feature[row + i] = k >= 0 && k < s->nimage ? s->feature + k : -1;
+        f->feature[row + i] = k >= s->image.begin && k < s->image.end && s->id[k] == s->token ? next++ : -1;
     }
 }
 
@@ -267,7 +269,7 @@ static int run_pieces(struct forest *f, struct piece **v, int n, const struct mo
     for (int i = 0; i < n; i++) {
         struct piece *p = v[i];
         p->node = kv_node(f->tree.kv, p->parent ? p->parent->node : -1);
-        s[i] = (struct strand){ p->node, p->id, p->n, p->image, p->nimage, p->feature, NULL };
+        s[i] = (struct strand){ p->node, p->id, p->n, p->image, p->token, p->feature, NULL };
         p->feature = -1;
         p->filled = p->n;
         f->stats.prompt_rows += (uint64_t)p->n;

@@ -21,14 +21,14 @@ int prefix_pages(const struct prefix *t, int tokens) { return tokens / t->page +
 static uint64_t piece_hash(const struct piece *p)
 {
     uint64_t h = hash64(p->id, (size_t)p->n * sizeof *p->id, p->parent ? p->parent->hash : 0);
-    uint64_t image[4] = { (uint64_t)p->image, (uint64_t)p->nimage, p->digest[0], p->digest[1] };
+    uint64_t image[4] = { (uint64_t)p->image.begin, (uint64_t)p->image.end, p->digest[0], p->digest[1] };
     return p->nimage ? hash64(image, sizeof image, h) : h;
 }
 
 static bool piece_equal(const struct piece *a, const struct piece *b)
 {
-    if (a->parent != b->parent || a->n != b->n || a->nimage != b->nimage) return false;
-    if (a->nimage && (a->image != b->image || memcmp(a->digest, b->digest, sizeof a->digest))) return false;
+    if (a->parent != b->parent || a->n != b->n || a->nimage != b->nimage || a->token != b->token) return false;
+    if (a->nimage && (memcmp(&a->image, &b->image, sizeof a->image) || memcmp(a->digest, b->digest, sizeof a->digest))) return false;
     return !memcmp(a->id, b->id, (size_t)a->n * sizeof *a->id);
 }
 

@@ -117,11 +117,12 @@ static int add_piece(struct engine *e, struct piece *p, int at, int most)
     if (p->nimage && p->feature < 0) return 0;
     if (p->node < 0 && (p->node = kv_node(e->tree.kv, p->parent ? p->parent->node : -1)) < 0) return -1;
     int n = mem_min(most, p->n - p->filled);
+    int next = p->feature + input_places(p->id, p->image.begin, mem_min(p->filled, p->image.end), p->token);
     for (int i = 0; i < n; i++) {
-        int k = p->filled + i, f = k - p->image;
+        int k = p->filled + i;
         e->node[at + i] = p->node;
         e->id[at + i] = (int)p->id[k];
-        e->feature[at + i] = f >= 0 && f < p->nimage ? p->feature + f : -1;
+        e->feature[at + i] = k >= p->image.begin && k < p->image.end && p->id[k] == p->token ? next++ : -1;
     }
     return n;
 }

@@ -37,8 +37,50 @@ struct prompter {
     const struct prompt_in *in;
     struct slice text;                         /* the question as it stands, with its choices */
     int marks, image;                          /* image marks in it; images emitted */
-    size_t *pos;
+    struct span *place;
 };
+
+/* id: what opens an image, stands for a feature, closes an image. */
+static int emit_places(struct prompter *p, const int *id, const char *tag, int n, struct span *place)
+{
+    if (id[0] >= 0 && emit_token(&p->e, (uint32_t)id[0])) return -1;
+    if (emit_template(&p->e, tag, strlen(tag)) || emit_flush(&p->e)) return -1;
+    if (place->begin < 0) place->begin = (int)p->e.out->n;
+    for (int i = 0; i < n; i++) tok_ids_add(p->e.out, (uint32_t)id[1], 0);
+    place->end = (int)p->e.out->n;
+    p->e.inside = true;
+    return 0;
+}
+
+/* "<row_{row}_col_{col}>", counted from 1. */
+static void tile_tag(const char *tag, int row, int col, struct buf *out)
+{
+    static const char *const name[] = { "{row}", "{col}" };
+    for (const char *s = tag; *s;) {
+        int i = 0;
+        while (i < 2 && strncmp(s, name[i], strlen(name[i]))) i++;
+        if (i < 2) buf_fmt(out, "%d", (i ? col : row) + 1);
+        else buf_byte(out, *s);
+        s += i < 2 ? strlen(name[i]) : 1;
+    }
+    buf_byte(out, 0);
+}
+
+/* The tiles line by line, and behind an empty line the whole; of an image that was not cut only that. */
+static int emit_tiles(struct prompter *p, const struct prompt_image *im, const int *id, struct span *place)
+{
+    int n = im->cols * im->rows, each = n > 1 ? im->tokens / (n + 1) : im->tokens, bad = 0;
+    struct buf tag = {0};
+    for (int i = 0; i < n && n > 1 && !bad; i++) {
+        buf_clear(&tag);
+        tile_tag(p->c->tile, i / im->cols, i % im->cols, &tag);
+        bad = emit_places(p, id, tag.p, each, place);
+        if (i % im->cols == im->cols - 1) emit_text(&p->e, "\n", 1);
+    }
+    buf_free(&tag);
+    if (!bad && n > 1) emit_text(&p->e, "\n", 1);
+    return bad || emit_places(p, id, p->c->whole, each, place) ? -1 : 0;
+}
 
 static int emit_image(struct prompter *p)
 {
@@ -53,11 +95,9 @@ static int emit_image(struct prompter *p)
         id[i] = tok_id(p->e.t, name[i]);
         if (id[i] < 0 || !tok_is_special(p->e.t, (uint32_t)id[i])) return fail("the tokenizer lacks the special token %s", name[i]);
     }
-    if (id[0] >= 0 && emit_token(&p->e, (uint32_t)id[0])) return -1;
-    if (emit_flush(&p->e)) return -1;
-    p->pos[k] = p->e.out->n;
-    for (int i = 0; i < p->in->image_tokens[k]; i++) tok_ids_add(p->e.out, (uint32_t)id[1], 0);
-    p->e.inside = true;
+    p->place[k] = (struct span){ -1, -1 };
+    const struct prompt_image *im = &p->in->image[k];
+    if (p->c->tile[0] ? emit_tiles(p, im, id, &p->place[k]) : emit_places(p, id, "", im->tokens, &p->place[k])) return -1;
     return id[2] >= 0 ? emit_token(&p->e, (uint32_t)id[2]) : 0;
 }
 
@@ -132,12 +172,12 @@ static int emit_prompt(struct prompter *p)
 }
 
 int prompt_encode(const struct tokenizer *t, const struct chat_template *c, const struct prompt_in *in,
-                  struct tok_ids *out, size_t *image_pos)
+                  struct tok_ids *out, struct span *place)
 {
     struct buf text = {0};
     size_t first = out->n;
     prompt_question(in, &text);
-    struct prompter p = { .e = { .t = t, .out = out }, .c = c, .in = in, .text = { text.p ? text.p : "", text.len }, .pos = image_pos };
+    struct prompter p = { .e = { .t = t, .out = out }, .c = c, .in = in, .text = { text.p ? text.p : "", text.len }, .place = place };
     int status = emit_prompt(&p);
     if (status) out->n = first;
     emit_free(&p.e);

@@ -3,8 +3,8 @@
  * (text/response.h), then the template's end of turn.
  *
  *     const struct chat_template *c = chat_find("internvl");
- *     struct prompt_in in = { .question = { q, n }, .image_tokens = places, .nimage = 1 };
- *     if (prompt_encode(tok, c, &in, &ids, pos)) ...
+ *     struct prompt_in in = { .question = { q, n }, .image = &(struct prompt_image){ .tokens = 256 }, .nimage = 1 };
+ *     if (prompt_encode(tok, c, &in, &ids, place)) ...
  */
 #ifndef TEXT_PROMPT_H
 #define TEXT_PROMPT_H
@@ -16,10 +16,11 @@
 /* A question, its choices and its images. An <image> in the question marks an image's place; images without a mark come
  * first, each followed by the template's img_after. More marks than images is an error, unless there is no image at all: then the
  * word is ordinary text. */
+struct prompt_image { int tokens, cols, rows; };           /* placeholders in all; the grid it was cut into */
 struct prompt_in {
     struct slice question;
     const struct slice *choice; int nchoice;
-    const int *image_tokens; int nimage;                   /* placeholders of each image */
+    const struct prompt_image *image; int nimage;
     const char *layout;                                    /* NULL: PROMPT_CHAT */
     const char *system;                                    /* replaces the template's; NULL: it stays */
     struct buf *tail;                                      /* not NULL: gets the text behind the last special token, which is
@@ -35,8 +36,8 @@ void prompt_question(const struct prompt_in *in, struct buf *out);
 int  prompt_images(struct slice text);                     /* how many <image> marks */
 
 /* Appends the prompt up to and including asst_open, as Hugging Face tokenizes the rendered text, except that special
- * tokens spelt out in the question or a choice stay text. image_pos[k] gets the index of image k's first placeholder in
- * out. begin[] has no meaning here. On failure out is unchanged. */
+ * tokens spelt out in the question or a choice stay text. place[k] gets the tokens of out from the first placeholder of image k
+ * to its last; all img_token among them are its placeholders, and others are tags of tiles. begin[] has no meaning here. On failure out is unchanged. */
 MUST_USE int prompt_encode(const struct tokenizer *t, const struct chat_template *c, const struct prompt_in *in,
-                           struct tok_ids *out, size_t *image_pos);
+                           struct tok_ids *out, struct span *place);
 #endif

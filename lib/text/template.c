@@ -12,10 +12,10 @@
 #define INST "", "", "[INST] ", " [/INST]", "", "</s>"
 #define VICUNA "", " ", "USER: ", " ", "ASSISTANT:", "</s>"
 #define IDEFICS "", "", "User:", "<end_of_utterance>\n", "Assistant:", "<end_of_utterance>\n"
-#define IMG "<img>", "<IMG_CONTEXT>", "</img>", "\n", ""
-#define LLAVA "", "<image>", "", "\n", ""
-#define VISION "<|vision_start|>", "<|image_pad|>", "<|vision_end|>", "", ""
-#define INLINE "", "<image>", "", "", " "
+#define IMG "<img>", "<IMG_CONTEXT>", "</img>", "\n", "", "", ""
+#define LLAVA "", "<image>", "", "\n", "", "", ""
+#define VISION "<|vision_start|>", "<|image_pad|>", "<|vision_end|>", "", "", "", ""
+#define TILES "<fake_token_around_image>", "<image>", "<fake_token_around_image>", "", " ", "<row_{row}_col_{col}>", "<global-img>"
 
 #define INTERN_2 "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
 #define INTERN_25 "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
@@ -41,8 +41,8 @@ static const struct chat_template templates[] = {
     /* the chat templates that the models' processors carry */
     { "qwen2_vl", HELPFUL, "", CHATML, VISION },
     { "qwen2_5_vl", HELPFUL, "", CHATML, VISION },
-    { "idefics3", NULL, "<|begin_of_text|>", IDEFICS, INLINE },
-    { "smolvlm", NULL, "<|im_start|>", IDEFICS, INLINE },
+    { "idefics3", NULL, "<|begin_of_text|>", IDEFICS, TILES },
+    { "smolvlm", NULL, "<|im_start|>", IDEFICS, TILES },
     /* text alone: the chat templates that the models' tokenizers carry */
     { "llama3", NULL, "<|begin_of_text|>", LLAMA3, IMG },
     { "llama2", NULL, "<s>", INST, IMG },

@@ -11,7 +11,9 @@
  *       "image": "<img>{image}</img>",                                an image; {image} is image_token as often as needed
  *       "image_token": "<IMG_CONTEXT>",
  *       "image_after": "\n",                                          behind an image that the question does not place; none
- *       "no_image": " " }                                             before a question that no image stands before; none
+ *       "no_image": " ",                                              before a question that no image stands before; none
+ *       "tile": "<row_{row}_col_{col}>",                              before each tile's places, where an image is cut up,
+ *       "whole": "<global-img>" }                                     and before those of the whole image behind them; none
  *
  * What follows {answer} begins with the token that ends a response. Special tokens are written as the tokenizer has them.
  */
@@ -28,6 +30,8 @@ struct chat_template {
     const char *img_open, *img_token, *img_close;          /* "<img>", "<IMG_CONTEXT>", "</img>" */
     const char *img_after;                                 /* behind an image that the text does not place */
     const char *no_image;                                  /* before a text that no image stands before */
+    const char *tile, *whole;                              /* tags before each tile's places and those of the whole image;
+                                                              "": an image's places are one run */
 };
 
 /* One of the built-in ones: NULL + fail() naming them. Never freed. */

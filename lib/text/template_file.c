@@ -9,14 +9,15 @@
 #include "store/gguf.h"
 #include "store/json.h"
 
-enum { FILE_MAX = 1 << 20, JINJA_MAX = 16 << 20, FIELDS = 14 };
+enum { FILE_MAX = 1 << 20, JINJA_MAX = 16 << 20, FIELDS = 16 };
 #define OWN_FILE "cos_template.json"
 
 /* The strings of a template, in one order, for copying and freeing. */
 static void fields(struct chat_template *c, const char **at[FIELDS])
 {
     const char **all[FIELDS] = { &c->name, &c->system, &c->bos, &c->sys_open, &c->sys_close, &c->user_open, &c->user_close, &c->asst_open,
-                                 &c->asst_close, &c->img_open, &c->img_token, &c->img_close, &c->img_after, &c->no_image };
+                                 &c->asst_close, &c->img_open, &c->img_token, &c->img_close, &c->img_after, &c->no_image, &c->tile,
+                                 &c->whole };
     memcpy(at, all, sizeof all);
 }
 
@@ -65,7 +66,8 @@ static int text(const json_t *doc, const char *key, const char **out)
 
 static int check_keys(json_t *doc)
 {
-    static const char *const known[] = { "bos", "system", "system_turn", "user_turn", "answer_turn", "image", "image_token", "image_after", "no_image" };
+    static const char *const known[] = { "bos", "system", "system_turn", "user_turn", "answer_turn", "image", "image_token", "image_after", "no_image",
+                                         "tile", "whole" };
     const char *key;
     json_t *v;
     json_object_foreach(doc, key, v) {
@@ -80,8 +82,9 @@ static int read_template(json_t *doc, struct chat_template *c)
 {
     if (!json_is_object(doc)) return fail("want an object");
     if (check_keys(doc) || text(doc, "bos", &c->bos) || text(doc, "image_after", &c->img_after) || text(doc, "no_image", &c->no_image)
-        || text(doc, "image_token", &c->img_token))
+        || text(doc, "image_token", &c->img_token) || text(doc, "tile", &c->tile) || text(doc, "whole", &c->whole))
         return -1;
+    if (!c->tile[0] != !c->whole[0]) return fail("tile, whole: want both or neither");
     if (split(doc, "user_turn", "{question}", &c->user_open, &c->user_close)
         || split(doc, "answer_turn", "{answer}", &c->asst_open, &c->asst_close))
         return -1;
@@ -125,9 +128,9 @@ static json_t *joined(const char *open, const char *slot, const char *close)
 
 int chat_save(const struct chat_template *c, const char *dir)
 {
-    json_t *doc = json_pack("{s:s, s:o, s:o, s:s, s:s, s:s}", "bos", c->bos, "user_turn", joined(c->user_open, "{question}", c->user_close),
+    json_t *doc = json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s}", "bos", c->bos, "user_turn", joined(c->user_open, "{question}", c->user_close),
                             "answer_turn", joined(c->asst_open, "{answer}", c->asst_close), "image_token", c->img_token, "image_after",
-                            c->img_after, "no_image", c->no_image);
+                            c->img_after, "no_image", c->no_image, "tile", c->tile, "whole", c->whole);
     if (!doc) return fail("chat template %s cannot be written as JSON", c->name);
     if (c->img_open) json_object_set_new(doc, "image", joined(c->img_open, "{image}", c->img_close));
     if (c->system) {

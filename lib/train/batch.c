@@ -145,10 +145,12 @@ static void put_images(struct batch *b, const struct batch_cfg *c, const struct 
     int base = feature_of(b, c, x->set);
     for (int k = 0; k < x->nplace; k++) {
         const struct train_place *p = &x->place[k];
-        int lo = mem_max(p->pos, from), hi = mem_min(p->pos + p->n, to);
-        for (int j = lo; j < hi; j++) {
+        const uint32_t *id = x->seq[0].id;     /* images belong to the prompt, the same in every sequence */
+        int next = base + p->feature + input_places(id, p->pos, mem_min(from, p->end), p->token);
+        for (int j = mem_max(p->pos, from); j < mem_min(p->end, to); j++) {
+            if (id[j] != p->token) continue;
             b->img_row[b->in.nimg] = row + j - from;
-            b->img_src[b->in.nimg++] = base + p->feature + j - p->pos;
+            b->img_src[b->in.nimg++] = next++;
         }
     }
 }

@@ -40,7 +40,7 @@ int draft_begin(struct draft *d, const struct model_io *io, const struct record 
     d->ex.place = mem_array((size_t)in->nimage, sizeof *d->ex.place);
     for (int k = 0; k < in->nimage; k++) {
         d->set.tiles[k] = in->image[k].tiles;
-        d->ex.place[k] = (struct train_place){ in->image[k].pos, in->image[k].n, d->set.nfeature };
+        d->ex.place[k] = (struct train_place){ in->image[k].pos, in->image[k].end, d->set.nfeature, in->image[k].token };
         d->set.nfeature += in->image[k].n;
     }
     input_drop_pixels(in);

@@ -14,7 +14,7 @@
 enum { EXAMPLE_SEQS = 2 };
 
 struct train_seq { uint32_t *id; int n, prompt; };           /* the response is [prompt, n), end token included */
-struct train_place { int pos, n, feature; };                 /* tokens [pos, pos + n) show the set's feature rows from this one on */
+struct train_place { int pos, end, feature; uint32_t token; };       /* tokens [pos, end) that are `token` show the set's feature rows from this one on */
 
 struct example {
     uint64_t number;                           /* of the record, for messages */

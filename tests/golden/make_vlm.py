@@ -26,6 +26,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (Idefics3Config, Idefics3ForConditionalGeneration, Idefics3ImageProcessor, Idefics3Processor, LlavaNextConfig,
                           LlavaNextForConditionalGeneration, LlavaNextImageProcessor, LlavaNextProcessor, PreTrainedTokenizerFast,
                           SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMImageProcessor)
+from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
+from transformers.models.idefics3.modeling_idefics3 import Idefics3VisionEmbeddings
 from make_preprocess import pattern
 
 DECODE = 32
@@ -89,8 +91,7 @@ def randomise(model, gen):
 
 # ---- the families ----
 def llava(c):
-    tok = tokenizer(["<image>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
-                     "<|eot_id|>"], "</s>")
+    tok = tokenizer(["<image>", "<s>", "</s>"], "</s>")
     side = c["vision"]["image_size"]
     images = LlavaNextImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_grid_pinpoints=c["sizes"])
     proc = LlavaNextProcessor(images, tok, patch_size=c["vision"]["patch_size"], vision_feature_select_strategy="default", num_additional_image_tokens=1)
@@ -102,7 +103,8 @@ def llava(c):
 def idefics(c, smol):
     tags = [f"<row_{r + 1}_col_{k + 1}>" for r in range(3) for k in range(3)] + ["<global-img>"]
     # Idefics3's tokenizer spells the tags out, SmolVLM's has tokens for them
-    tok = tokenizer(["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<|im_start|>", "<|begin_of_text|>"] + (tags if smol else []), "<end_of_utterance>")
+    tok = tokenizer(["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<|im_start|>" if smol else "<|begin_of_text|>"] +
+                    (tags if smol else []), "<end_of_utterance>")
     images = (SmolVLMImageProcessor if smol else Idefics3ImageProcessor)(
         size={"longest_edge": c["longest"]}, max_image_size={"longest_edge": c["tile"]}, do_image_splitting=c.get("split", True))
     tokens = (c["tile"] // c["vision"]["patch_size"] // c["scale"]) ** 2
@@ -191,9 +193,23 @@ def make(root, name, c, seed):
     if c.get("train"): train(model, name, batch, out, gen)
     save_file({k: v.contiguous() for k, v in out.items()}, os.path.join(folder, "golden.safetensors"))
 
+def write_buckets(path):
+    """positions.tsv: positions a side, patches a side, and the position that Idefics3VisionEmbeddings gives each of the first row."""
+    with open(path, "w") as f:
+        for n in (1, 2, 6, 16, 19, 25, 26, 27, 32, 41, 70):
+            for side in sorted({n, 1, 5, 25, 38, 64, 77}):
+                cfg = Idefics3VisionConfig(hidden_size=1, num_attention_heads=1, num_hidden_layers=0, image_size=n, patch_size=1)
+                e = Idefics3VisionEmbeddings(cfg)
+                with torch.no_grad():
+                    for p in e.parameters(): p.zero_()
+                    e.position_embedding.weight.copy_(torch.arange(n * n).view(-1, 1))
+                    row = e(torch.zeros(1, 3, side, side), torch.ones(1, side, side, dtype=torch.bool))[0, :side, 0].long().tolist()
+                f.write("\t".join(map(str, [n, side] + row)) + "\n")
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     torch.set_num_threads(1)
     only = sys.argv[2:]
     for i, (name, c) in enumerate(CASES.items()):
         if not only or name in only: make(sys.argv[1], name, c, i + 1)
+    write_buckets(os.path.join(sys.argv[1], "idefics3", "positions.tsv"))

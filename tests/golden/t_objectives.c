@@ -115,7 +115,7 @@ static void add_places(struct draft *d, const int *id, int n, const struct model
     for (int i = 0; i < n;) {
         int run = 0;
         while (i + run < n && id[i + run] == c->image_token_id) run++;
-        if (run) d->ex.place[d->ex.nplace++] = (struct train_place){ i, run, set->nfeature };
+        if (run) d->ex.place[d->ex.nplace++] = (struct train_place){ i, i + run, set->nfeature, (uint32_t)c->image_token_id };
         if (run) set->tiles[set->nimage++] = (struct tiles){ .n = run / per, .h = side, .w = side };
         set->nfeature += run;
         i += run ? run : 1;

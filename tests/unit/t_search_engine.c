@@ -56,7 +56,8 @@ static struct input make_input(uint64_t seed, uint64_t image_seed, int nimage, i
     for (int i = 0; i < nimage; i++) {
         struct input_image *im = &in.image[i];
         size_t first = (size_t)i * (size_t)tiles * TILE;
-        *im = (struct input_image){ .pos = at, .n = tiles * TILE_TOKENS, .tiles = tiles_of(tiles), .px = first };
+        *im = (struct input_image){ .pos = at, .end = at + tiles * TILE_TOKENS, .token = IMG, .n = tiles * TILE_TOKENS,
+                                    .tiles = tiles_of(tiles), .px = first };
         float *px = in.pixels + first;
         for (int j = 0; j < tiles * TILE; j++) px[j] = rng_normal(ki, (uint64_t)i, (uint64_t)j);
         for (int j = 0; j < 2; j++) im->digest[j] = hash64(px, (size_t)tiles * TILE * sizeof *px, (uint64_t)j);

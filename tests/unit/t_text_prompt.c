@@ -23,19 +23,20 @@ static void check_prompt(const struct tokenizer *t, const json_t *v)
 {
     const json_t *choices = json_object_get(v, "choices"), *images = json_object_get(v, "images");
     struct slice choice[8];
-    int places[8];
-    size_t pos[8];
+    struct prompt_image image[8] = { 0 };
+    struct span place[8];
     struct prompt_in in = { .question = text_of(json_object_get(v, "question")), .choice = choice, .nchoice = (int)json_array_size(choices),
-                            .image_tokens = places, .nimage = (int)json_array_size(images) };
+                            .image = image, .nimage = (int)json_array_size(images) };
     for (int i = 0; i < in.nchoice; i++) choice[i] = text_of(json_array_get(choices, (size_t)i));
-    for (int i = 0; i < in.nimage; i++) places[i] = (int)json_integer_value(json_array_get(images, (size_t)i));
+    for (int i = 0; i < in.nimage; i++) image[i].tokens = (int)json_integer_value(json_array_get(images, (size_t)i));
     struct tok_ids ids = {0};
-    T_OK(prompt_encode(t, chat_find("internvl"), &in, &ids, pos));
+    T_OK(prompt_encode(t, chat_find("internvl"), &in, &ids, place));
     T_CHECK(same_ids(&ids, json_object_get(v, "ids")));
     for (int k = 0; k < in.nimage; k++) {
-        T_INT(ids.id[pos[k] - 1], tok_id(t, "<img>"));
-        for (int i = 0; i < places[k]; i++) T_INT(ids.id[pos[k] + (size_t)i], tok_id(t, "<IMG_CONTEXT>"));
-        T_INT(ids.id[pos[k] + (size_t)places[k]], tok_id(t, "</img>"));
+        T_INT(place[k].end - place[k].begin, image[k].tokens);
+        T_INT(ids.id[place[k].begin - 1], tok_id(t, "<img>"));
+        for (int i = place[k].begin; i < place[k].end; i++) T_INT(ids.id[i], tok_id(t, "<IMG_CONTEXT>"));
+        T_INT(ids.id[place[k].end], tok_id(t, "</img>"));
     }
     tok_ids_free(&ids);
 }
@@ -124,27 +125,27 @@ static void test_templates(void)
     struct tokenizer *t = tok_load(GOLDEN "qwen2.json"), *g = tok_load(GOLDEN "gpt2.json");
     struct tok_ids ids = {0};
     struct buf b = {0};
-    size_t pos[2];
-    int places[2] = { 1, 1 };
+    struct span place[2];
+    const struct prompt_image image[2] = { { 1, 1, 1 }, { 1, 1, 1 } };
     struct prompt_in in = { .question = { "Hi", 2 } };
     T_CHECK(!chat_find("nonsense") && strstr(err_msg(), "internvl"));
     T_OK(prompt_encode(t, chat_find("qwen2"), &in, &ids, NULL));
     tok_decode(t, ids.id, ids.n, 0, &b);
     T_STR(b.p, "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
     T_INT(chat_end_token(t, chat_find("qwen2")), tok_id(t, "<|im_end|>"));
-    in.image_tokens = places, in.nimage = 2;
+    in.image = image, in.nimage = 2;
     ids.n = 0;
     buf_clear(&b);
-    T_OK(prompt_encode(t, chat_find("plain"), &in, &ids, pos));
+    T_OK(prompt_encode(t, chat_find("plain"), &in, &ids, place));
     tok_decode(t, ids.id, ids.n, 0, &b);
     T_STR(b.p, "<img><IMG_CONTEXT></img>\n<img><IMG_CONTEXT></img>\nHi\n");
     ids.n = 1;
     in.question = (struct slice){ "<image><image><image>", 21 };
-    T_FAIL(prompt_encode(t, chat_find("plain"), &in, &ids, pos), "3 image marks");
+    T_FAIL(prompt_encode(t, chat_find("plain"), &in, &ids, place), "3 image marks");
     T_INT(ids.n, 1);
     in.question.n = 7;
-    T_FAIL(prompt_encode(g, chat_find("internvl"), &in, &ids, pos), "lacks a special token");
-    T_FAIL(prompt_encode(g, chat_find("plain"), &in, &ids, pos), "<img>");
+    T_FAIL(prompt_encode(g, chat_find("internvl"), &in, &ids, place), "lacks a special token");
+    T_FAIL(prompt_encode(g, chat_find("plain"), &in, &ids, place), "<img>");
     T_FAIL(chat_end_token(g, chat_find("internvl")), "end token");
     T_INT(chat_end_token(g, chat_find("plain")), tok_id(g, "<|endoftext|>"));
     struct response r = {0};
@@ -157,28 +158,67 @@ static void test_templates(void)
     tok_free(g);
 }
 
+/* The processor puts tags around an image, which the Jinja template knows nothing of. */
+static char *with_image_tags(const char *text, const struct chat_template *c)
+{
+    struct buf b = {0};
+    for (const char *at; c && c->tile[0] && (at = strstr(text, "<image>")); text = at + 7) {
+        buf_add(&b, text, (size_t)(at - text));
+        buf_fmt(&b, "%s%s<image>%s", c->img_open, c->whole, c->img_close);
+    }
+    buf_str(&b, text);
+    return b.p;
+}
+
+/* An image cut into 2 x 2 tiles of two places each, and the whole. */
+static void test_tiles(void)
+{
+    static const char *const special[] = { "<fake_token_around_image>", "<image>", "<end_of_utterance>", "<|begin_of_text|>" };
+    struct tokenizer *t = tok_load(GOLDEN "qwen2.json");
+    struct tok_ids ids = {0};
+    struct buf b = {0};
+    struct span place[1];
+    struct prompt_in in = { .question = { "Hi", 2 }, .image = &(struct prompt_image){ 10, 2, 2 }, .nimage = 1 };
+    T_INT(tok_add(t, special, countof(special)), countof(special));
+    T_OK(prompt_encode(t, chat_find("idefics3"), &in, &ids, place));
+    tok_decode(t, ids.id, ids.n, 0, &b);
+#define FAKE "<fake_token_around_image>"
+    T_STR(b.p, "<|begin_of_text|>User:" FAKE "<row_1_col_1><image><image>" FAKE "<row_1_col_2><image><image>\n" FAKE "<row_2_col_1><image><image>"
+               FAKE "<row_2_col_2><image><image>\n\n" FAKE "<global-img><image><image>" FAKE "Hi<end_of_utterance>\nAssistant:");
+    int n = 0, image = tok_id(t, "<image>");
+    for (int i = place[0].begin; i < place[0].end; i++) n += (int)ids.id[i] == image;
+    T_INT(n, 10);
+    T_INT(ids.id[place[0].begin], image);
+    T_INT(ids.id[place[0].end - 1], image);
+    buf_free(&b);
+    tok_ids_free(&ids);
+    tok_free(t);
+}
+
 /* Every built-in template writes what the code that defines it does (tests/golden/make_prompts.py). */
 static void test_all_templates(void)
 {
     static const char *const special[] = { "<s>", "</s>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<image>",
-        "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<end_of_utterance>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>" };
+        "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<end_of_utterance>", "<fake_token_around_image>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>" };
     struct tokenizer *t = tok_load(GOLDEN "qwen2.json");
     json_t *cases = json_file("tests/golden/prompts.json", 1 << 20), *v;
     size_t i;
     T_CHECK(tok_add(t, special, countof(special)) == countof(special) && json_array_size(cases) > 60);
     json_array_foreach(cases, i, v) {
         const struct chat_template *c = chat_find(json_string_value(json_object_get(v, "template")));
-        const int one[2] = { 1, 1 };
-        size_t pos[2];
-        struct prompt_in in = { .question = text_of(json_object_get(v, "question")), .image_tokens = one,
+        const struct prompt_image one[2] = { { 1, 1, 1 }, { 1, 1, 1 } };
+        struct span place[2];
+        struct prompt_in in = { .question = text_of(json_object_get(v, "question")), .image = one,
                                 .nimage = (int)json_integer_value(json_object_get(v, "images")) };
         struct tok_ids ids = {0};
         struct buf b = {0};
         T_CHECK(c);
-        if (c) T_OK(prompt_encode(t, c, &in, &ids, pos));
+        if (c) T_OK(prompt_encode(t, c, &in, &ids, place));
         tok_decode(t, ids.id, ids.n, 0, &b);
-        T_STR(b.p, json_string_value(json_object_get(v, "text")));
-        for (int k = 0; k < in.nimage && c; k++) T_INT(ids.id[pos[k]], tok_id(t, c->img_token));
+        char *want = with_image_tags(json_string_value(json_object_get(v, "text")), c);
+        T_STR(b.p, want);
+        free(want);
+        for (int k = 0; k < in.nimage && c; k++) T_INT(ids.id[place[k].begin], tok_id(t, c->img_token));
         buf_free(&b);
         tok_ids_free(&ids);
     }
@@ -200,8 +240,8 @@ static void test_files(void)
     char dir[] = "/tmp/cos-t-prompt-XXXXXX";
     T_CHECK(mkdtemp(dir));
     char *path = file_join(dir, "cos_template.json");
-    for (int i = 0; i < 2; i++) {
-        const struct chat_template *from = chat_find(i ? "mistral" : "llava_llama3");
+    for (int i = 0; i < 3; i++) {
+        const struct chat_template *from = chat_find(i == 2 ? "smolvlm" : i ? "mistral" : "llava_llama3");
         T_OK(chat_save(from, dir));
         struct chat_template *c = chat_load(path);
         T_CHECK(c);
@@ -212,12 +252,15 @@ static void test_files(void)
         T_STR(c->asst_close, from->asst_close);
         T_STR(c->img_token, from->img_token);
         T_STR(c->bos, from->bos);
+        T_STR(c->tile, from->tile);
+        T_STR(c->whole, from->whole);
         T_CHECK(!c->system == !from->system && (!c->system || !strcmp(c->system, from->system)));
         chat_free(c);
     }
     static const struct { const char *text, *message; } bad[] = {
         { "[]", "want an object" }, { "{\"user_turn\": \"{question}\"}", "answer_turn: want" }, { "{\"user_turn\": \"x\", \"answer_turn\": \"\"}", "lacks {question}" },
-        { "{\"user_turn\": \"{question}\", \"answer_turn\": \"{answer}\"}", "nothing ends" }, { "{\"users\": 1}", "no key \"users\"" },
+        { "{\"user_turn\": \"{question}\", \"answer_turn\": \"{answer}\"}", "nothing ends" }, { "{\"user_turn\": \"{question}\", \"answer_turn\": \"{answer}</s>\", \"tile\": \"x\"}", "both or neither" },
+        { "{\"users\": 1}", "no key \"users\"" },
         { "{\"user_turn\": \"{question}\", \"answer_turn\": \"{answer}</s>\", \"system\": \"x\"}", "system_turn: want" },
         { "{\"user_turn\": 1, \"answer_turn\": \"{answer}</s>\"}", "user_turn" }, { "{", "line" } };
     for (int i = 0; i < countof(bad); i++) {
@@ -289,6 +332,7 @@ int main(void)
     T_RUN(test_golden);
     T_RUN(test_untrusted);
     T_RUN(test_templates);
+    T_RUN(test_tiles);
     T_RUN(test_all_templates);
     T_RUN(test_files);
     T_RUN(test_pick);

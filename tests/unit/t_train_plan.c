@@ -25,7 +25,7 @@ static void add(struct dataset *ds, int set, int nseq, int response)
     if (set >= 0) {
         d.ex.nplace = 1;
         d.ex.place = mem_array(1, sizeof *d.ex.place);
-        *d.ex.place = (struct train_place){ IMAGE_AT, 0, 0 };        /* of no tiles: nothing to decode */
+        *d.ex.place = (struct train_place){ .pos = IMAGE_AT };        /* of no tiles: nothing to decode */
         d.set.digest[0] = (uint64_t)set;
         buf_str(&d.set.packed, "x");
     }
