@@ -121,7 +121,9 @@ static int read_config(const char *path, const struct tokenizer *t, struct model
     json_decref(doc);
     int bad = !s ? fail("%s: not JSON that can be written", path) : cfg_parse(s, strlen(s), path, c);
     free(s);
-    return bad;
+    if (bad || !c->has_vision || !strcmp(c->family, "internvl")) return bad;
+    cfg_free(c);
+    return fail("%s: a fresh model that sees images is of family internvl", path);      /* whose image settings we write */
 }
 
 static int put_settings(const struct assemble_fresh *f, const struct model_cfg *c, const char *dir)

@@ -15,7 +15,7 @@ and for the checkpoints that train, of one packed batch of all prompts with loss
     train.mask.P     [n - 1]            1: the token behind position i is a target
     train.loss       [1]
     grad.NAME                           gradients of the vision tower and the merger, but for the merger's large matrices
-The folder "input" has no weights, but a tokenizer and image settings; its golden.safetensors, for each of QUESTIONS:
+The folder "input" has a tokenizer and image settings beside its weights; its golden.safetensors, for each of QUESTIONS:
     Q.ids            [n]                what the processor makes of the question and its images (make_preprocess.pattern)
     Q.image.K        [3, h, w]          image K of it, its patches put together again
 """
@@ -160,9 +160,14 @@ def make_input(root):
     os.makedirs(folder, exist_ok=True)
     tok, images = make_tokenizer(), Qwen2VLImageProcessor(patch_size=PATCH, merge_size=MERGE, min_pixels=256, max_pixels=1024)
     p = Qwen2_5_VLProcessor(images, tok, Qwen2VLVideoProcessor(), chat_template=CHAT)
-    cfg = {**CASES["windows"][1], **TOKENS, "image_token_id": tok.convert_tokens_to_ids("<|image_pad|>")}
-    cfg["text_config"] = text(vocab_size=len(tok))
-    Qwen2_5_VLConfig(**cfg).to_json_file(os.path.join(folder, "config.json"))
+    small = dict(hidden_size=16, num_heads=1, depth=2, out_hidden_size=32)
+    cfg = dict(vision_config={**CASES["windows"][1]["vision_config"], **small}, tie_word_embeddings=True,
+               **{**TOKENS, "image_token_id": tok.convert_tokens_to_ids("<|image_pad|>")},
+               text_config=text(hidden_size=32, num_attention_heads=1, num_hidden_layers=1, intermediate_size=24, vocab_size=len(tok),
+                                max_position_embeddings=512, eos_token_id=tok.eos_token_id))
+    model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**cfg))
+    randomise(model, torch.Generator().manual_seed(9))
+    model.to(torch.bfloat16).save_pretrained(folder)
     images.to_json_file(os.path.join(folder, "preprocessor_config.json"))
     tok.backend_tokenizer.save(os.path.join(folder, "tokenizer.json"))
     for i, (question, sizes) in enumerate(QUESTIONS):

@@ -95,6 +95,8 @@ same() { cmp "$1/model.safetensors" "$2/model.safetensors"; }
     run cos-update init --config odd.json --vocab 400 --out a < "$W/train.cos"
     [ "$status" = 1 ]
     [ ! -e a ]
+    run cos-update init -q --config "${CONFIG%examples/*}tests/golden/qwen_vl/input/config.json" --vocab 400 --out a < "$W/train.cos"
+    [ $status = 1 ]; [[ $output == *"is of family internvl"* ]]
 }
 
 @test "sft trains, counts, logs, and writes nothing to stdout" {
