@@ -30,6 +30,7 @@ static const struct opt opts[] = {
     { 0, "max-steps", "N", OPT_INT, &set.max_steps, 0, 1 << 20, "a path is cut off when it has more steps; 0: no bound" },
     { 0, "search", "none|beam", OPT_CHOICE, &set.search, 0, 0, "beam: step by step from the best of N candidates, judged by --prm" },
     { 0, "prm", "DIR", OPT_STR, &set.prm, 0, 0, "process reward model of the search" },
+    { 0, "prm-style", "NAME", OPT_STR, &set.prm_style, 0, 0, "how it is asked: " PRM_STYLES ",\nor a JSON file; without it the folder's" },
     { 0, "beam", "B", OPT_INT, &set.beam, 1, 65536, "paths kept of each step of the search, with N / B candidates each" },
     { 0, "agg", "mean|min|product|last", OPT_CHOICE, &set.agg, 0, 0, "how the scores of steps and answer become what a path is kept for" },
     { 0, "step-weight", "W", OPT_FLOAT, &set.step_weight, 0, 1, "scores.prm = W * mean(steps) + (1 - W) * answer" },
@@ -82,11 +83,11 @@ static int work(struct run *run)
 static int with_prm(struct run *run, struct ops *o, enum dtype dt)
 {
     if (!set.search) return work(run);
-    struct model_io *io = model_io_load(set.prm, set.images);
+    struct model_io *io = model_io_open(set.prm, &(struct model_io_cfg){ .images = set.images, .prm = true, .prm_style = set.prm_style });
     struct model *m = io ? model_load(set.prm, o, dt, 0) : NULL;
     if (m) {
         int tokens = set.kv_tokens ? set.kv_tokens : engine_kv_default(m, set.batch, set.max_tokens);
-        run->prm = prm_new(m, io->tok, &(struct forest_cfg){ .kv_tokens = tokens });
+        run->prm = prm_new(m, io->prm, &(struct forest_cfg){ .kv_tokens = tokens });
         if (!run->prm) (void)fail_in("%s", set.prm);
     }
     run->prm_io = io;
@@ -122,6 +123,7 @@ static int check_options(void)
     if (set.search && set.next_step) return fail_kind(ERR_USAGE, "--search and --next-step do not go together");
     if (set.search && !set.prm) return fail_kind(ERR_USAGE, "--search beam: want --prm DIR");
     if (set.prm && !set.search) return fail_kind(ERR_USAGE, "--prm is for --search beam");
+    if (set.prm_style && !set.search) return fail_kind(ERR_USAGE, "--prm-style is for --search beam");
     if (set.anew && !set.next_step) return fail_kind(ERR_USAGE, "--anew is for --next-step");
     if (set.max_steps && !set.search && !set.next_step) return fail_kind(ERR_USAGE, "--max-steps is for --next-step and --search");
     if (set.search && set.beam > set.n) return fail_kind(ERR_USAGE, "--beam %d: there are only %d candidates (-n)", set.beam, set.n);

@@ -19,7 +19,7 @@ struct settings {
     bool next_step, anew, cost;
     int search, beam, max_steps, agg;
     double step_weight;
-    const char *prm;
+    const char *prm, *prm_style;
 };
 extern struct settings set;
 

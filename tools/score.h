@@ -20,7 +20,8 @@ int score_mix(struct tool *t);
 /* ---- score_model.c ---- */
 
 struct score_model {                           /* the options */
-    const char *dir, *images, *chat;
+    const char *dir, *images, *chat, *style;
+    bool prm;                                  /* the model is a process reward model, asked in that style */
     int dtype, batch, kv_tokens;
 };
 #define SCORE_MODEL_OPTS(s, what) \

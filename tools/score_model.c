@@ -20,7 +20,7 @@ static int with_ops(struct tool *t, const struct score_model *s, int path_tokens
                     int (*work)(struct tool *, const struct score_loaded *))
 {
     enum dtype dt = s->dtype == DTYPE_AUTO ? ops_cpu_dtype() : s->dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
-    struct score_loaded l = { .io = model_io_open(s->dir, &(struct model_io_cfg){ .images = s->images, .chat = s->chat }) };
+    struct score_loaded l = { .io = model_io_open(s->dir, &(struct model_io_cfg){ .images = s->images, .chat = s->chat, .prm = s->prm, .prm_style = s->style }) };
     int bad = -1;
     l.model = l.io ? model_load(s->dir, o, dt, 0) : NULL;
     l.pool = par_new(t->std.threads);

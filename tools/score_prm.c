@@ -11,10 +11,11 @@
 enum { PATH_TOKENS = 1024, NOTES = 8 };
 
 static struct { struct score_model m; const char *as; struct reward reward; } set = {
-    .m = { .batch = 64 }, .as = "prm", .reward = REWARD_DEFAULT };
+    .m = { .batch = 64, .prm = true }, .as = "prm", .reward = REWARD_DEFAULT };
 
 const struct opt score_prm_opts[] = {
     SCORE_MODEL_OPTS(set.m, "process reward model"),
+    { 0, "prm-style", "NAME", OPT_STR, &set.m.style, 0, 0, "how it is asked: " PRM_STYLES ",\nor a JSON file; without it the folder's" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Scores" },
     { 0, "step-weight", "W", OPT_FLOAT, &set.reward.step_weight, 0, 1, "score = W * mean(steps) + (1 - W) * answer" },
     { 0, "as", "NAME", OPT_STR, &set.as, 0, 0, "name of the score" },
@@ -50,8 +51,9 @@ static int rejected(const char **why, const char *reason)
 
 static int encode(struct run *run, const struct chain *c, struct score_item *x, const char **why)
 {
-    struct response r = { 0 };
-    int n = prm_path_encode(run->l->io->tok, c, &r), bad = n < 0 ? rejected(why, "text that cannot be encoded") : 0;
+    struct prm_ids r = { 0 };
+    struct slice tail = { x->prompt->tail, x->prompt->ntail };
+    int bad = prm_form_encode(run->l->io->prm, tail, c, &r) ? rejected(why, "text that cannot be encoded") : 0, n = bad ? 0 : (int)r.ids.n;
     if (n > 0 && forest_check(prm_forest(run->prm), x->prompt, n)) {
         x->note = "too long";
     } else if (n > 0) {
@@ -59,7 +61,7 @@ static int encode(struct run *run, const struct chain *c, struct score_item *x, 
         r.ids.id = NULL;
         x->ntext = 1;
     }
-    response_free(&r);
+    prm_ids_free(&r);
     return bad;
 }
 
@@ -113,7 +115,7 @@ static void note_work(const struct run *run)
 static int work(struct tool *t, const struct score_loaded *l)
 {
     struct run run = { .t = t, .l = l };
-    if (!(run.prm = prm_new(l->model, l->io->tok, &(struct forest_cfg){ .kv_tokens = l->kv_tokens }))) return -1;
+    if (!(run.prm = prm_new(l->model, l->io->prm, &(struct forest_cfg){ .kv_tokens = l->kv_tokens }))) return -1;
     struct scoring s = { .forest = prm_forest(run.prm), .io = l->io, .pool = l->pool, .batch = set.m.batch, .arg = &run,
                          .read = read_path, .prepare = prepare, .run = read_prm, .done = put_scores, .reject = reject };
     int bad = scoring(&s);

@@ -24,7 +24,8 @@ enum update_dtype { AS_AUTO, AS_F32, AS_BF16 };
 #define UPDATE_DTYPE_WORDS "auto|f32|bf16"
 
 struct update {
-    const char *model, *images, *chat, *freeze;
+    const char *model, *images, *chat, *style, *freeze;
+    bool prm;                                  /* what is trained is a process reward model, asked in that style */
     int max_tokens, dtype, save, sched;        /* dtype, save: enum update_dtype */
     struct train_cfg c;
 };

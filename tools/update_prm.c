@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cos-update prm: a process reward model from labelled paths.
  */
-#include "text/response.h"
 #include "train/objective_prm.h"
 #include "update.h"
 
@@ -10,6 +9,7 @@ static struct { struct update u; const char *labels; int target, merge, answer; 
 
 const struct opt update_prm_opts[] = {
     UPDATE_FILES(set.u),
+    { 0, "prm-style", "NAME", OPT_STR, &set.u.style, 0, 0, "how it is asked: " PRM_STYLES ",\nor a JSON file, which the new model keeps; without it the folder's" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Labels" },
     { 0, "labels", "LIST", OPT_STR, &set.labels, 0, 0, "whose labels (their \"by\"), with commas: mc,judge:gpt" },
     { 0, "merge", PRM_MERGE_WORDS, OPT_CHOICE, &set.merge, 0, 0, "of several labels of a step: the first of the list, or\ntheir mean" },
@@ -25,6 +25,7 @@ const struct opt update_prm_opts[] = {
 void update_prm_init(void)                     /* the paper's */
 {
     set.u = update_defaults();
+    set.u.prm = true;
     set.u.freeze = "vision";
     set.u.c.epochs = 2;
     set.u.c.lr = 1e-6;
@@ -34,10 +35,8 @@ static const struct objective *open_prm(struct model *m, const struct model_io *
 {
     struct prm_cfg c = { set.labels, (enum prm_merge)set.merge, (enum prm_target)set.target, set.threshold,
                          (enum prm_answer)set.answer };
-    struct step_ids ids;
     (void)m;
-    if (step_ids_find(io->tok, &ids)) return NULL;
-    objective_prm(&set.prm, &c, ids.id[TOK_TAG], ids.id[TOK_BAD], ids.id[TOK_GOOD]);
+    objective_prm(&set.prm, &c, io->prm);
     return &set.prm.base;
 }
 

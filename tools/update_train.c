@@ -148,9 +148,9 @@ static int with_model(struct tool *t, struct update *u, struct ops *o, update_ob
 {
     enum dtype dt = dtype_of(u->dtype, ops_cpu_dtype());
     u->c.save = dtype_of(u->save, dt);
-    struct model_io *io = model_io_open(u->model, &(struct model_io_cfg){ .images = u->images, .chat = u->chat });
+    struct model_io *io = model_io_open(u->model, &(struct model_io_cfg){ .images = u->images, .chat = u->chat, .prm = u->prm, .prm_style = u->style });
     struct step_ids ids;
-    if (io && step_ids_find(io->tok, &ids)) {
+    if (io && !u->prm && step_ids_find(io->tok, &ids)) {
         fail_in("%s (cos-update init --model adds the tokens of the step format)", u->model);
         model_io_free(io);
         return -1;

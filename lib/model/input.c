@@ -54,6 +54,15 @@ static int check_vision(struct model_io *io, const struct model_cfg *c, const ch
     return 0;
 }
 
+static int load_prm(struct model_io *io, const char *dir, const char *style)
+{
+    struct prm_style s;
+    io->own_prm = style;
+    if (style ? prm_style_load(style, &s) : prm_style_pick(dir, io->tok, &s)) return -1;
+    io->prm = prm_form_new(&s, io->chat, io->tok);
+    return io->prm ? 0 : fail_in("%s", dir);
+}
+
 static int load_parts(struct model_io *io, const struct model_cfg *c, const char *dir, const struct model_io_cfg *want)
 {
     if (!(io->tok = tok_load(dir))) return -1;
@@ -62,6 +71,7 @@ static int load_parts(struct model_io *io, const struct model_cfg *c, const char
     io->own_chat = want->chat;
     io->chat = want->chat ? chat_load(want->chat) : chat_pick(dir, c->chat, io->tok);
     if (!io->chat) return want->chat ? -1 : fail_in("%s", dir);
+    if (want->prm && load_prm(io, dir, want->prm_style)) return -1;
     io->max_positions = c->text.max_pos;
     if (find_stops(io, c)) return fail_in("%s", dir);
     if (!c->has_vision) return 0;
@@ -96,6 +106,7 @@ void model_io_free(struct model_io *io)
     cfg_free(io->cfg);
     free(io->cfg);
     tok_free(io->tok);
+    prm_form_free(io->prm);
     chat_free(io->chat);
     free(io->stop);
     free(io);
@@ -184,9 +195,13 @@ static int build_prompt(const struct model_io *io, const struct record *r, struc
     p.image = image;
     p.nimage = in->nimage;
     struct tok_ids ids = { 0 };
+    struct buf tail = { 0 };
+    if (io->prm) p.layout = io->prm->style.prompt, p.system = io->prm->style.system, p.tail = &tail;
     int bad = prompt_encode(io->tok, io->chat, &p, &ids, place);
     if (bad) *why = "image marks and images differ";
     else if (ids.n > (size_t)io->max_positions) bad = rejected(why, "prompt too long");
+    in->tail = tail.p;
+    in->ntail = tail.len;
     if (bad) {
         tok_ids_free(&ids);
         return -1;
@@ -213,6 +228,7 @@ int input_build(const struct model_io *io, const struct record *r, struct input 
 struct input input_behind(const struct input *in, const uint32_t *id, int n)
 {
     struct input out = *in;
+    out.tail = NULL, out.ntail = 0;
     size_t images = (size_t)in->nimage, px = in->npx;
     out.n = in->n + n;
     out.id = mem_array((size_t)out.n, sizeof *out.id);
@@ -234,6 +250,7 @@ void input_drop_pixels(struct input *in)
 void input_free(struct input *in)
 {
     free(in->id);
+    free(in->tail);
     free(in->image);
     free(in->pixels);
     *in = (struct input){ 0 };

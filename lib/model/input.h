@@ -13,6 +13,7 @@
 
 #include "model/config.h"
 #include "record/record.h"
+#include "text/prm_form.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"
 
@@ -24,6 +25,8 @@ struct model_io {
     struct model_cfg *cfg;                     /* owned */
     int max_positions;                         /* tokens of prompt and response together */
     int *stop; int nstop;                      /* token ids that end a response: eos and end of turn, ascending */
+    struct prm_form *prm;                      /* how a process reward model is asked; NULL: prompts are the chat's. Owned */
+    bool own_prm;                              /* as own_chat, prm_style_save */
     int end_of_turn;                           /* the token that closes a response in training: first token of asst_close */
     struct input_media *media;
 };
@@ -33,6 +36,8 @@ struct model_io *model_io_load(const char *dir, const char *images);   /* NULL +
 struct model_io_cfg {
     const char *images;                        /* as above */
     const char *chat;                          /* name or file of a chat template; NULL: the folder's (chat_pick) */
+    bool prm;                                  /* it is a process reward model ... */
+    const char *prm_style;                     /* ... asked in this style (text/prm_form.h); NULL: the folder's */
 };
 struct model_io *model_io_open(const char *dir, const struct model_io_cfg *c);         /* NULL + fail() */
 void model_io_free(struct model_io *io);                               /* NULL is fine */
@@ -54,6 +59,7 @@ static inline int input_places(const uint32_t *id, int begin, int end, uint32_t 
 }
 struct input {
     uint32_t *id; int n;                       /* the prompt up to and including asst_open */
+    char *tail; size_t ntail;                  /* of a reward model: the prompt's text that is encoded with the path; NULL: none */
     struct input_image *image; int nimage;
     float *pixels; size_t npx;                 /* the images' tiles behind one another; NULL when there are none */
 };

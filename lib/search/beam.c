@@ -14,7 +14,7 @@ void branch_free(struct search *s, struct branch *b)
     if (s->forest) forest_drop(s->forest, b->place);
     partial_free(&b->p);
     rec_free(b->r);
-    response_free(&b->text);
+    prm_ids_free(&b->text);
     free(b->score);
     gen_paths_free(b->more, b->nmore);
 }

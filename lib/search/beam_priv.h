@@ -15,7 +15,7 @@ struct branch {                                /* a path so far */
     struct record *r;                          /* {"path", "scores"}; NULL at the start */
     bool open;                                 /* a next step may come */
     const char *why;                           /* the reward model cannot be asked about it; NULL: it can */
-    struct response text; int length;          /* as the reward model reads it: tokens up to behind the last tag */
+    struct prm_ids text; int length;           /* as the reward model reads it: tokens up to behind the last tag */
     double *score; int nscore;                 /* of steps and answer; NULL: unknown */
     struct place *place;                       /* behind the last tag; NULL: not in the cache (any more) */
     uint64_t index;

@@ -57,7 +57,9 @@ static void encode(const struct search *s, struct branch *c)
     struct arena a = { 0 };
     struct chain chain;
     const val *path = val_get(&c->r->root, "path");
-    c->length = path_to_chain(path, &a, &chain) ? -1 : prm_path_encode(s->b->prm_io->tok, &chain, &c->text);
+    struct slice tail = { c->q->prm_in.tail, c->q->prm_in.ntail };
+    bool bad = path_to_chain(path, &a, &chain) || prm_form_encode(s->b->prm_io->prm, tail, &chain, &c->text);
+    c->length = bad ? -1 : (int)c->text.ids.n;
     if (c->length < 0) c->why = "text that cannot be encoded";
     else if (!c->length || !forest_check(s->forest, &c->q->prm_in, c->length)) c->nscore = chain.nstep + chain.has_answer;
     arena_free(&a);

@@ -4,7 +4,7 @@
 #include "search/beam_priv.h"
 
 /* The token of c's text from which it is new. */
-static int new_from(const struct branch *c, int scored) { return prm_step(&c->text, scored).begin; }
+static int new_from(const struct branch *c, int scored) { return prm_ids_step(&c->text, scored).begin; }
 
 int score_length(const struct branch *c)
 {

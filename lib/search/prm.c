@@ -9,7 +9,7 @@ enum { BAD, GOOD };
 struct prm {
     struct forest *f;
     struct ops *o;
-    uint32_t tag;
+    const struct prm_form *form;
     struct mat head, x, y;                     /* [2, C] rows of the output head for bad and good; [rows, C]; f32 [rows, 2] */
     int *row;                                  /* [rows] rows of a pass that are tags ... */
     double **score;                            /* ... and where their scores go */
@@ -21,10 +21,10 @@ static struct mat alloc_mat(struct ops *o, enum dtype t, int rows, int cols)
     return mat_of(o->alloc(o, (size_t)rows * (size_t)cols * dtype_size(t), "tag logits"), t, rows, cols);
 }
 
-static int take_head(struct prm *p, struct model *m, const struct step_ids *ids)
+static int take_head(struct prm *p, struct model *m)
 {
     struct mat head = model_head(m, NULL);
-    int pair[2] = { ids->id[TOK_BAD], ids->id[TOK_GOOD] }, rows = forest_rows(p->f);
+    int pair[2] = { p->form->bad, p->form->good }, rows = forest_rows(p->f);
     for (int i = 0; i < 2; i++)
         if (pair[i] >= head.rows) return fail("tag token %d is not within the model's vocabulary of %d", pair[i], head.rows);
     p->head = alloc_mat(p->o, head.t, 2, head.cols);
@@ -35,14 +35,12 @@ static int take_head(struct prm *p, struct model *m, const struct step_ids *ids)
     return p->o->sync(p->o);
 }
 
-struct prm *prm_new(struct model *m, const struct tokenizer *tok, const struct forest_cfg *c)
+struct prm *prm_new(struct model *m, const struct prm_form *form, const struct forest_cfg *c)
 {
-    struct step_ids ids;
-    if (step_ids_find(tok, &ids)) return NULL;
     struct prm *p = mem_alloc(sizeof *p);
     p->o = model_ops(m);
-    p->tag = (uint32_t)ids.id[TOK_TAG];
-    if (!(p->f = forest_new(m, c)) || take_head(p, m, &ids)) {
+    p->form = form;
+    if (!(p->f = forest_new(m, c)) || take_head(p, m)) {
         prm_free(p);
         return NULL;
     }
@@ -77,9 +75,9 @@ struct place *prm_text(struct prm *p, struct place *behind, const uint32_t *id, 
 static int find_tags(struct prm *p, const struct forest_part *part, int n)
 {
     double *to = part->user;
-    for (int i = 0; i < part->begin; i++) to += part->id[i] == p->tag;
+    for (int i = 0; i < part->begin; i++) to += prm_form_tag(p->form, part->id, i);
     for (int i = 0; i < part->n; i++) {
-        if (part->id[part->begin + i] != p->tag) continue;
+        if (!prm_form_tag(p->form, part->id, part->begin + i)) continue;
         p->row[n] = part->row + i;
         p->score[n++] = to++;
     }
@@ -106,9 +104,3 @@ static int score_pass(void *arg, const struct forest_pass *pass)
 }
 
 int prm_run(struct prm *p) { return forest_run(p->f, score_pass, p); }
-
-struct span prm_step(const struct response *r, int i)
-{
-    int begin = i ? r->step[i - 1].end + 1 : 0;
-    return (struct span){ begin, (i < r->nstep ? r->step[i].end : r->answer.end) + 1 };
-}

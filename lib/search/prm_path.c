@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "search/prm_path.h"
 
-#include "search/prm.h"
-
-int prm_path_encode(const struct tokenizer *tok, const struct chain *c, struct response *r)
-{
-    int tags = c->nstep + c->has_answer;
-    if (!tags) return 0;
-    if (response_encode(tok, c, STEPS_TAGS | (c->has_answer ? 0 : STEPS_OPEN), r)) return -1;
-    return prm_step(r, tags - 1).end;
-}
-
 static void remove_scores(val *path, val *root, const char *name)
 {
     val *steps = val_get(path, "steps"), *scores = val_get(root, "scores");

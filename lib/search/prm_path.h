@@ -5,11 +5,6 @@
 #define SEARCH_PRM_PATH_H
 
 #include "record/reward.h"
-#include "text/response.h"
-
-/* As much of the chain as is whole, with tags. Returns how many tokens of r->ids there are to read: up to behind the last
- * tag; 0 when the chain has neither steps nor answer; -1 + fail(). */
-MUST_USE int prm_path_encode(const struct tokenizer *tok, const struct chain *c, struct response *r);
 
 /* Puts path.steps[].score, path.answer_score and scores.NAME (w) in place of those of another model. score: of the steps,
  * then of the answer, where there is one; NULL: unknown, old ones go all the same. Returns why there is no scores.NAME

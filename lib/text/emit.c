@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/emit.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "text/unicode.h"
 
-/* The marks of the text whose tokens are out[first..]. */
-static int set_marks(struct emitter *e, size_t first)
-{
-    size_t i = first;
-    for (int k = 0; k < e->nmark; k++) {
-        const struct emit_mark *m = &e->mark[k];
-        while (i < e->out->n && e->out->begin[i] < m->offset) i++;
-        if (m->offset < e->text.len && (i == e->out->n || e->out->begin[i] > m->offset))
-            return fail("\"%.20s\" is one token with what stands before it", e->text.p + m->offset);
-        *m->slot = (int)i - 1;
-    }
-    e->nmark = 0;
-    return 0;
-}
-
 int emit_flush(struct emitter *e)
 {
-    size_t first = e->out->n;
     int bad = e->text.len ? tok_encode(e->t, e->text.p, e->text.len, e->inside ? TOK_INSIDE : 0, e->out) : 0;
-    if (!bad) bad = set_marks(e, first);
     e->inside |= e->text.len > 0;
     buf_clear(&e->text);
-    e->nmark = 0;
     return bad;
 }
 
@@ -51,7 +32,7 @@ int emit_template(struct emitter *e, const char *s, size_t n)
         if (emit_token(e, (uint32_t)id)) return -1;
         s += end, n -= end;
     }
-    if (memmem(s, n, "<|", 2)) return fail("the tokenizer lacks a special token in \"%.*s\" of the chat template", (int)mem_min(n, 200), s);
+    if (memmem(s, n, "<|", 2)) return fail("the tokenizer lacks a special token in \"%.*s\"", (int)mem_min(n, 200), s);
     emit_text(e, s, n);
     return 0;
 }
@@ -72,14 +53,4 @@ int emit_layout(struct emitter *e, const char *s, int (*slot)(void *arg, const c
     return 0;
 }
 
-void emit_mark(struct emitter *e, int *slot)
-{
-    e->mark = mem_grow(e->mark, (size_t)e->nmark + 1, sizeof *e->mark);
-    e->mark[e->nmark++] = (struct emit_mark){ e->text.len, slot };
-}
-
-void emit_free(struct emitter *e)
-{
-    buf_free(&e->text);
-    free(e->mark);
-}
+void emit_free(struct emitter *e) { buf_free(&e->text); }

@@ -7,14 +7,11 @@
 
 #include "text/tokenizer.h"
 
-struct emit_mark { size_t offset; int *slot; };
 struct emitter {                               /* set t and out, zero the rest; emit_free in the end */
     const struct tokenizer *t;
     struct tok_ids *out;                       /* begin[] has no meaning in it */
     bool inside;                               /* something that counts as text stands before what comes next */
     struct buf text;                           /* waits until a special token comes */
-    struct emit_mark *mark;                    /* within it */
-    int nmark;
 };
 void emit_text(struct emitter *e, const char *p, size_t n);
 MUST_USE int emit_token(struct emitter *e, uint32_t id);
@@ -22,9 +19,7 @@ MUST_USE int emit_token(struct emitter *e, uint32_t id);
 MUST_USE int emit_template(struct emitter *e, const char *s, size_t n);
 /* A text with {names}: what is between them as emit_template, each name through slot. "{{" is a brace. */
 MUST_USE int emit_layout(struct emitter *e, const char *layout, int (*slot)(void *arg, const char *name, size_t n), void *arg);
-/* *slot gets the index of the last token before this place, once it is known; -1 if there is none. */
-void emit_mark(struct emitter *e, int *slot);
-MUST_USE int emit_flush(struct emitter *e);    /* what waits, too; -1 where a token reaches over a mark */
+MUST_USE int emit_flush(struct emitter *e);    /* what waits, too */
 void emit_free(struct emitter *e);
 
 #endif

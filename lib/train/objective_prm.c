@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "record/path.h"
-#include "text/response.h"
 #include "train/logistic.h"
 
 enum { STEP_ACCURACY, ANSWER_ACCURACY, P_GOOD, P_BAD };    /* metrics */
@@ -104,23 +103,6 @@ static int set_targets(const struct prm_cfg *c, const val *path, const struct ch
 
 /* ---- records to examples ---- */
 
-static int count_tags(const struct train_prm *p, const uint32_t *id, int n)
-{
-    int tags = 0;
-    for (int i = 0; i < n; i++) tags += id[i] == (uint32_t)p->tag;
-    return tags;
-}
-
-static int encode_tags(const struct train_prm *p, const struct model_io *io, const struct chain *c, struct response *resp,
-                       const char **why)
-{
-    int flags = STEPS_TAGS | (c->has_answer ? 0 : STEPS_OPEN);
-    int tags = c->nstep + c->has_answer, bad = response_encode(io->tok, c, flags, resp);
-    if (!bad && count_tags(p, resp->ids.id, (int)resp->ids.n) != tags) bad = fail("not one tag for each of %d", tags);
-    if (bad) *why = "response that cannot be encoded";
-    return bad;
-}
-
 static int encode(const struct objective *o, const struct model_io *io, const struct record *r, struct draft *d,
                   const char **why)
 {
@@ -128,17 +110,18 @@ static int encode(const struct objective *o, const struct model_io *io, const st
     const val *path = val_get(&r->root, "path");
     struct arena a = { 0 };
     struct chain c;
-    struct response resp = { 0 };
+    struct prm_ids ids = { 0 };
     if (!path) return objective_reject(why, "no path");
     int bad = path_to_chain(path, &a, &c) ? (*why = "malformed path", -1) : 0, tags = bad ? 0 : c.nstep + c.has_answer;
     struct prm_tag *tag = mem_array((size_t)tags + 1, sizeof *tag);
-    bad = bad || set_targets(&p->cfg, path, &c, tag, why) || encode_tags(p, io, &c, &resp, why) || draft_begin(d, io, r, why);
+    bad = bad || set_targets(&p->cfg, path, &c, tag, why) || draft_begin(d, io, r, why);
+    if (!bad && prm_form_encode(p->form, (struct slice){ d->in.tail, d->in.ntail }, &c, &ids)) bad = (*why = "response that cannot be encoded", -1);
     if (!bad) {
-        draft_tokens(d, resp.ids.id, (int)resp.ids.n);
+        draft_tokens(d, ids.ids.id, (int)ids.ids.n);
         d->ex.own = (float *)tag;
         d->ex.nown = tags * PRM_OWN;
     } else free(tag);
-    response_free(&resp);
+    prm_ids_free(&ids);
     arena_free(&a);
     return bad ? -1 : 0;
 }
@@ -187,7 +170,7 @@ static void find_tags(const struct train_prm *p, const struct batch *b)
         const struct train_seq *t = &s->ex->seq[s->which];
         const struct prm_tag *tag = tags_of(s->ex);
         for (int j = t->prompt; j < t->n; j++) {
-            if (t->id[j] != (uint32_t)p->tag) continue;
+            if (!prm_form_tag(p->form, t->id + t->prompt, j - t->prompt)) continue;
             if (tag->weight > 0) add_tag(p->room, batch_row(s, j), tag);
             tag++;
         }
@@ -255,7 +238,7 @@ static int loss(const struct objective *obj, const struct train_pass *p, struct 
     struct ops *o = model_ops(p->m);
     float *dw;
     struct mat w = model_head(p->m, &dw);
-    int pair[2] = { prm->bad, prm->good };
+    int pair[2] = { prm->form->bad, prm->form->good };
     find_tags(prm, p->b);
     if (!m->n) return 0;
     if (make_room(m, o, p->hidden.t, p->hidden.cols)) return -1;
@@ -291,14 +274,15 @@ static void settings(const struct objective *o, json_t *out)
     json_object_set_new(out, "target", json_string(target[c->target]));
     settings_number(out, "threshold", c->threshold);
     json_object_set_new(out, "answer", json_string(answer[c->answer]));
+    json_object_set_new(out, "style", json_string(self(o)->form->style.name));
 }
 
-void objective_prm(struct train_prm *p, const struct prm_cfg *c, int tag, int bad, int good)
+void objective_prm(struct train_prm *p, const struct prm_cfg *c, const struct prm_form *form)
 {
     *p = (struct train_prm){
         .base = { .name = "prm", .metric = { "step_accuracy", "answer_accuracy", "p_good", "p_bad" },
                   .settings = settings, .encode = encode, .weight = weight, .loss = loss },
-        .cfg = *c, .tag = tag, .bad = bad, .good = good, .room = mem_alloc(sizeof *p->room) };
+        .cfg = *c, .form = form, .room = mem_alloc(sizeof *p->room) };
 }
 
 void objective_prm_free(struct train_prm *p)

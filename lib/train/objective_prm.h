@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A process reward model (arXiv 2509.19003): every step and the answer of a path are followed by the tag ки, and the
- * logits AT the tag say what stands before it is worth. With d = logit[к+и] - logit[к-и], P(good) = sigmoid(d):
+ * A process reward model (arXiv 2509.19003): every step and the answer of a path are followed by a tag (text/prm_form.h; in
+ * CoS ки), and the logits AT the tag say what stands before it is worth. With d = logit[good] - logit[bad], P(good) =
+ * sigmoid(d):
  *
  *   part(x) = sum over its tags of  w * (t * softplus(-d) + (1 - t) * softplus(d)),   weight(x) = sum of w
  *
@@ -13,6 +14,7 @@
 #ifndef TRAIN_OBJECTIVE_PRM_H
 #define TRAIN_OBJECTIVE_PRM_H
 
+#include "text/prm_form.h"
 #include "train/objective.h"
 
 enum prm_target {
@@ -49,9 +51,9 @@ struct prm_tag { float target, weight, answer; };        /* answer 1: behind the
 enum { PRM_OWN = sizeof(struct prm_tag) / sizeof(float) };
 
 struct prm_room;                               /* scratch of the loss, private */
-struct train_prm { struct objective base; struct prm_cfg cfg; int tag, bad, good; struct prm_room *room; };
-/* ids of ки, к-и and к+и. Use &p->base; p stays where it is. */
-void objective_prm(struct train_prm *p, const struct prm_cfg *c, int tag, int bad, int good);
+struct train_prm { struct objective base; struct prm_cfg cfg; const struct prm_form *form; struct prm_room *room; };
+/* Use &p->base; p stays where it is. form is borrowed. */
+void objective_prm(struct train_prm *p, const struct prm_cfg *c, const struct prm_form *form);
 void objective_prm_free(struct train_prm *p);  /* before the ops are closed; fine when zeroed */
 
 /* Loss of a tag and d loss / d d. */

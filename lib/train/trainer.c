@@ -158,6 +158,7 @@ static int save_model(struct trainer *t, const char *out)
     int bad = folder_copy_rest(t->c->base, d.tmp, true) || model_save(t->job->m, d.tmp, t->c->save)
            || training_save(d.tmp, t->done, t->steps, t->settings);
     if (!bad && t->job->io->own_chat) bad = chat_save(t->job->io->chat, d.tmp);
+    if (!bad && t->job->io->own_prm) bad = prm_style_save(&t->job->io->prm->style, d.tmp);
     if (!bad) return dir_commit(&d);
     dir_abandon(&d);
     return -1;

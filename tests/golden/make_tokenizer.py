@@ -124,7 +124,7 @@ def make_all():
 def sentence_model(kind, size, **more):
     """A SentencePiece model with Llama's settings: no normalising, a blank in front, digits apart, bytes for unknown characters."""
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS * 3), model_writer=model, model_type=kind, vocab_size=size, minloglevel=2,
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS * 3 + ["2 + 2 - 1 + 5 - 3"] * 20), model_writer=model, model_type=kind, vocab_size=size, minloglevel=2,
                                              **{"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "split_digits": True,
                                                 "byte_fallback": True, "allow_whitespace_only_pieces": True, "num_threads": 1, **more})
     return model.getvalue()

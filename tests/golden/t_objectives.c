@@ -235,7 +235,8 @@ static void one_prm(const char *name)
         free(id);
     }
     T_INT(at, ntags);
-    objective_prm(&p, &(struct prm_cfg){ .labels = "" }, TAG, BAD, GOOD);
+    const struct prm_form form = { .style = { .name = "golden" }, .tag = { TAG }, .ntag = 1, .good = GOOD, .bad = BAD };
+    objective_prm(&p, &(struct prm_cfg){ .labels = "" }, &form);
     compare(m, ds, &p.base, name, false);
     objective_prm_free(&p);
     free(tags);

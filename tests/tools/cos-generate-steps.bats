@@ -219,7 +219,7 @@ shift_on() { plain | jq -c 'select(.path.index == 1 or (.path.index == 2 and .pa
     jq -c '(.added_tokens[] | select(.content == "к+и")).content = "k+n"' "$W/base/tokenizer.json" > m/tokenizer.json
     run search --prm m -n 2 < "$W/ask.cos"
     [ "$status" = 1 ]
-    [[ "$output" == "cos-generate: m: the tokenizer lacks the special token к+и"* ]]
+    [[ "$output" == "cos-generate: m: the tokenizer lacks the token к+и of PRM style cos" ]]
     [ "${#lines[@]}" = 1 ]
     jq -c '(.added_tokens[] | select(.content == "<|reasoning_step_end|>")).content = "<|x|>"' "$W/sft/tokenizer.json" > m/tokenizer.json
     cp "$W/sft/config.json" "$W/sft/model.safetensors" m

@@ -110,7 +110,7 @@ every() { for c in prm mc lp; do "$@" "$c" || { echo "failed for $c"; return 1; 
     jq -c '(.added_tokens[] | select(.content == "к+и")).content = "k+n"' "$W/base/tokenizer.json" > m/tokenizer.json
     run cos-score prm --model m --images "$W/img" < "$W/paths.cos"
     [ "$status" = 1 ]
-    [[ "$output" == "cos-score: the tokenizer lacks the special token к+и"* ]]
+    [[ "$output" == "cos-score: m: the tokenizer lacks the token к+и of PRM style cos" ]]
     [ "${#lines[@]}" = 1 ]
 }
 

@@ -41,6 +41,14 @@ static struct ops *o;
 static struct model *m;                        /* of the running test */
 static struct par *pool;
 static struct tokenizer *tok;
+static struct prm_form *form;                  /* of CoS */
+
+static struct prm_form *cos_form(const struct tokenizer *t)
+{
+    struct prm_style style;
+    T_OK(prm_style_load("cos", &style));
+    return prm_form_new(&style, chat_find("internvl"), t);
+}
 
 /* ---- questions and paths ---- */
 
@@ -72,9 +80,7 @@ static struct input make_input(int question)
 }
 
 /* The path of a question: steps in words, an answer unless it is cut off. */
-struct path { char text[STEPS][3][40]; struct step step[STEPS]; struct chain c; struct response r; };
-
-static int path_flags(const struct path *p) { return STEPS_TAGS | (p->c.has_answer ? 0 : STEPS_OPEN); }
+struct path { char text[STEPS][3][40]; struct step step[STEPS]; struct chain c; struct prm_ids r; };
 
 static struct path *make_path(int question, int path)
 {
@@ -87,12 +93,12 @@ static struct path *make_path(int question, int path)
             *field[k] = (struct slice){ p->text[i][k], (size_t)n };
         }
     }
-    T_OK(response_encode(tok, &p->c, path_flags(p), &p->r));
+    T_OK(prm_form_encode(form, (struct slice){ 0 }, &p->c, &p->r));
     return p;
 }
 
 static int tags_of(const struct path *p) { return p->c.nstep + p->c.has_answer; }
-static int length_of(const struct path *p) { return prm_step(&p->r, tags_of(p) - 1).end; }
+static int length_of(const struct path *p) { return (int)p->r.ids.n; }
 
 struct world { struct input in[QUESTIONS]; struct path *path[QUESTIONS][PATHS]; };
 static struct world w;
@@ -110,7 +116,7 @@ static void free_world(void)
     for (int q = 0; q < QUESTIONS; q++) {
         input_free(&w.in[q]);
         for (int k = 0; k < PATHS; k++) {
-            response_free(&w.path[q][k]->r);
+            prm_ids_free(&w.path[q][k]->r);
             free(w.path[q][k]);
         }
     }
@@ -162,7 +168,7 @@ struct scores { double v[QUESTIONS][PATHS][MAX_TAGS]; };
 
 static struct prm *open_prm(int kv_tokens, int rows)
 {
-    struct prm *p = prm_new(m, tok, &(struct forest_cfg){ .kv_tokens = kv_tokens, .rows = rows });
+    struct prm *p = prm_new(m, form, &(struct forest_cfg){ .kv_tokens = kv_tokens, .rows = rows });
     T_CHECK(p);
     return p;
 }
@@ -199,7 +205,7 @@ static void score_steps(int rows, struct scores *out)
         for (int q = 0; q < QUESTIONS; q++)
             for (int k = 0; k < PATHS; k++) {
                 const struct path *x = w.path[q][k];
-                struct span s = i < tags_of(x) ? prm_step(&x->r, i) : (struct span){ 0, 0 };
+                struct span s = i < tags_of(x) ? prm_ids_step(&x->r, i) : (struct span){ 0, 0 };
                 if (s.begin == s.end) continue;
                 struct place *next = prm_text(p, at[q][k], x->r.ids.id + s.begin, s.end - s.begin, &out->v[q][k][i]);
                 forest_drop(f, at[q][k]);
@@ -359,17 +365,19 @@ static void test_refused(void)
     struct tok_trainer *tr = tok_trainer_new();
     T_OK(tok_trainer_add(tr, "abc", 3));
     struct tokenizer *bare = tok_trainer_end(tr, 260, some, 2);
-    T_CHECK(bare && !prm_new(m, bare, &(struct forest_cfg){ .kv_tokens = 1024 }));
-    T_CHECK(strstr(err_msg(), "<|reasoning_end|>"));
+    T_CHECK(bare && !cos_form(bare));
+    T_CHECK(strstr(err_msg(), "lacks the token к+и of PRM style cos"));
     for (int i = 0; i < 60; i++) {
         char name[16];
         snprintf(name, sizeof name, "<%d>", i);
         T_CHECK(tok_add(bare, (const char *const[]){ name }, 1) == 1);
     }
     for (int i = 0; i < STEP_TOKENS; i++) T_CHECK(tok_add(bare, &step_tokens[i].text, 1) >= 0);
-    T_CHECK(!prm_new(m, bare, &(struct forest_cfg){ .kv_tokens = 1024 }));
+    struct prm_form *f = cos_form(bare);
+    T_CHECK(f && !prm_new(m, f, &(struct forest_cfg){ .kv_tokens = 1024 }));
     T_CHECK(strstr(err_msg(), "vocabulary of 300"));
-    T_CHECK(!prm_new(m, tok, &(struct forest_cfg){ .kv_tokens = 1 }));
+    T_CHECK(!prm_new(m, form, &(struct forest_cfg){ .kv_tokens = 1 }));
+    prm_form_free(f);
     tok_free(bare);
 }
 
@@ -475,6 +483,7 @@ static void run_all(const char *json)
         printf("not ok - model: %s\n", err_msg());
         exit(1);
     }
+    form = cos_form(tok);
     make_world();
     T_RUN(test_ways);
     T_RUN(test_ways_bf16);
@@ -487,6 +496,7 @@ static void run_all(const char *json)
     free_world();
     model_free(m);
     cfg_free(&c);
+    prm_form_free(form);
 }
 
 int main(void)
