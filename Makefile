@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # cos: small programs for step-level reasoning in vision-language models.
 #   make            build all programs into build/cpu (SAN=1: build/san, with sanitizers)
-#   make demo       set-up, build, and the main job on a world made here; QUICK=1 for the short form
+#   make demo       set-up, build, and the whole method on a world made here (pipelines/cos.mk); QUICK=1 for the short form,
+#                   SEED="1 2 3" for three runs side by side
 #   make test       set-up, build, all tests
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make deps       Debian packages       make lint
@@ -86,7 +87,7 @@ test: deps
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all examples
-	@$(MAKE) --no-print-directory -f pipelines/demo.mk BIN=$B $(if $(QUICK),QUICK=1)
+	@$(MAKE) --no-print-directory -f pipelines/cos.mk BIN=$B D=build/demo$(if $(QUICK),-quick QUICK=1)
 
 examples: $B/examples/shapes/shapes
 $B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS)

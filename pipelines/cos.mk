@@ -1,60 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-# The whole method on shapes, from scratch: a world; direct-answer and step SFT from the same start; labels by rollouts; the
-# reward model; rounds of DPO; search; every number with its interval; one page.
+# The whole method on shapes, from scratch: a world; a model that has learned to see (captions); direct-answer and step SFT from
+# this same start; labels by rollouts; the reward model; rounds of DPO; search; every number with its interval; one page.
 #   make -f pipelines/cos.mk BIN=build/cpu D=build/cos [QUICK=1] [SEED="1 2 3"] [VARIABLE=VALUE]...
 # Every target is a file that appears when it is complete: an interrupted run goes on where it stopped, with the same result.
 # A variable that changed makes anew what depends on it (its stage's values are in STAGE.set).
 
 BIN  = build/cpu
 D    = build/cos
-# What the sizes are, in full and QUICK form. Questions: of SFT, for labels, of each DPO round, held out for the labels and the
-# reward model, held out for everything else. The QUICK form shows that everything runs; its models have learned too little for
-# its numbers to mean anything.
-ifdef QUICK
+# What the sizes are, in full and QUICK form. CAPTIONS come first, KEEP of them are mixed into SFT. Questions: of SFT, for labels,
+# of each DPO round, held out for the labels and the reward model, held out for everything else. The QUICK form shows that
+# everything runs; its models have learned too little for its numbers to mean anything.
 SEED       = 1
-WORLD      = --difficulty 1 --source chart/read --source chart/diff
-TRAIN      = 3200
+ifdef QUICK
+CAPTIONS   = 2400
+KEEP       = 240
+TRAIN      = 5600
 LABEL      = 100
 ASK        = 100
 HELD       = 50
 TEST       = 100
-SFT_EPOCHS = 1
-SFT_OPTS   = --batch 16 --lr 2e-3 --warmup 0.05
-GAP        = 0
 N          = 8
-ROLLOUTS   = 8
 NS         = 1 2 4 8
 else
-SEED       = 1 2 3
-WORLD      = --difficulty 1
-TRAIN      = 16000
-LABEL      = 1000
-ASK        = 1500
-HELD       = 500
+CAPTIONS   = 8000
+KEEP       = 2000
+TRAIN      = 6500
+LABEL      = 700
+ASK        = 500
+HELD       = 300
 TEST       = 2000
-SFT_EPOCHS = 2
-SFT_OPTS   = --batch 16 --lr 1e-3 --warmup 0.05
-GAP        = 0.3
 N          = 16
-ROLLOUTS   = 16
 NS         = 1 2 4 8 16
 endif
-CONFIG     = examples/configs/nano.json
+WORLD      = --difficulty 1 --source chart/read --source chart/diff --source chart/sum --source chart/mean
+CONFIG     = examples/configs/micro.json
 VOCAB      = 512
 MAX_TOKENS = 256
-# Labels and reward model.
+PRE_OPTS   = --epochs 1 --batch 16 --lr 1.5e-3 --warmup 0.05 --beta2 0.98
+SFT_OPTS   = --epochs 1 --batch 16 --lr 2e-3 --warmup 0.05 --beta2 0.98
+# Labels and reward model: a step is right if one of the rollouts behind it comes to the right answer.
 PATHS      = 4
-PRM_OPTS   = --epochs 3 --batch 16 --lr 5e-4 --target soft --freeze none
+ROLLOUTS   = --rollouts 8 --temperature 0.5
+HIT        = 0.01
+PRM_OPTS   = --epochs 2 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
 # DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft.
 ROUNDS     = 3
 START      = previous
 REF        = sft
-DPO_OPTS   = --batch 64 --lr 5e-5 --beta 0.1
+GAP        = 0.02
+DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.5
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
 STEP_WEIGHT = 0.2
 WEIGHTS    = 0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1
-DTYPE      = auto
+DTYPE      = f32
 ARGS       =
 
 P      := $(dir $(lastword $(MAKEFILE_LIST)))
@@ -93,15 +92,18 @@ BOTH = $(BIN)/cos-eval $1 $(STD) $2 > $(@:.json=.tsv).part && mv $(@:.json=.tsv)
 values = $(foreach v,$1,$v=$($v))
 differ = $(or $(subst x$1,,x$2),$(subst x$2,,x$1))
 stage  = $(if $(call differ,$(file <$W/$1.set),$(call values,$2)),$(shell mkdir -p $W)$(file >$W/$1.set,$(call values,$2)))
+$(call stage,captions,WORLD CAPTIONS)
 $(call stage,train,WORLD TRAIN)
 $(call stage,label,WORLD LABEL)
 $(call stage,ask,WORLD ASK)
 $(call stage,held,WORLD HELD)
 $(call stage,test,WORLD TEST)
 $(call stage,base,CONFIG VOCAB)
-$(call stage,sft,SFT_EPOCHS SFT_OPTS)
+$(call stage,pre,PRE_OPTS)
+$(call stage,sft,KEEP SFT_OPTS)
 $(call stage,rollouts,PATHS ROLLOUTS MAX_TOKENS)
 $(call stage,prm,PRM_OPTS)
+$(call stage,hit,HIT)
 $(call stage,sample,N MAX_TOKENS STEP_WEIGHT)
 $(call stage,dpo,GAP STEP_WEIGHT START REF DPO_OPTS)
 $(call stage,greedy,MAX_TOKENS)
@@ -113,6 +115,8 @@ ANEW = rm -rf $(@D)
 
 # ---- the world: questions of one split share no world with the other; the sets differ by their seeds ----
 DRAW = $(SHAPES) make $(WORLD) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) -n $2 --split $3 $(PUT)
+$W/captions.cos: $W/captions.set
+	$(call DRAW,5,$(CAPTIONS),train --ask caption)
 $W/train.cos: $W/train.set
 	$(call DRAW,,$(TRAIN),train)
 $W/label.cos: $W/label.set
@@ -124,17 +128,21 @@ $W/held.cos: $W/held.set
 $W/test.cos: $W/test.set
 	$(call DRAW,40,$(TEST),test --questions)
 
-# ---- supervised: direct answers and steps, from the same start ----
-$W/base/config.json: $(CONFIG) $W/train.cos $W/base.set
-	$(BIN)/cos-update init --config $(CONFIG) --vocab $(VOCAB) --out $(@D) --force $(STD) < $W/train.cos
-SFT = $(ANEW); ARGS="$(STD)" $Psft.sh $W/base $(@D) --epochs $(SFT_EPOCHS) $(SFT_OPTS) --save-every 100
-$W/sft/config.json: $W/base/config.json $W/train.cos $W/sft.set
-	$(SFT) < $W/train.cos
-$W/direct/config.json: $W/base/config.json $W/train.cos $W/sft.set
-	$(SFT) --response answer < $W/train.cos
+# ---- supervised: captions; then direct answers and steps, from the same start, with some captions among them ----
+$W/base/config.json: $(CONFIG) $W/captions.cos $W/train.cos $W/base.set
+	$(BIN)/cos-cat -q $W/captions.cos $W/train.cos | $(BIN)/cos-update init --config $(CONFIG) --vocab $(VOCAB) --out $(@D) --force $(STD)
+SFT = $(ANEW); ARGS="$(STD)" $Psft.sh
+$W/pre/config.json: $W/base/config.json $W/captions.cos $W/pre.set
+	$(SFT) $W/base $(@D) $(PRE_OPTS) < $W/captions.cos
+$W/mixed.cos: $W/captions.cos $W/train.cos $W/sft.set
+	{ $(BIN)/cos-cat -q --head $(KEEP) $W/captions.cos; cat $W/train.cos; } | $(BIN)/cos-cat -q $(PUT)
+$W/sft/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
+	$(SFT) $W/pre $(@D) $(SFT_OPTS) < $W/mixed.cos
+$W/direct/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
+	$(SFT) $W/pre $(@D) $(SFT_OPTS) --response answer < $W/mixed.cos
 
 # ---- labels by rollouts, the reward model, and both against the truth on held-out questions ----
-LABELS = ARGS="$(STD)" $Plabel.sh $W/sft --rollouts $(ROLLOUTS)
+LABELS = ARGS="$(STD)" $Plabel.sh $W/sft $(ROLLOUTS)
 $W/labelled.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
 	$(LABELS) < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos $W/sft/config.json $W/prm.set
@@ -145,8 +153,8 @@ $W/held.scored.cos: $W/held.labelled.cos $W/prm/config.json
 	$(BIN)/cos-score prm --model $W/prm --images $W --dtype $(DTYPE) $(STD) < $< $(PUT)
 $W/prm.json: $W/held.scored.cos
 	$(call BOTH,prm,$<)
-$W/labels.json: $W/held.scored.cos
-	$(call BOTH,prm --pred mc,$<)
+$W/labels.json: $W/held.scored.cos $W/hit.set
+	$(call BOTH,prm --pred mc --threshold $(HIT),$<)
 $W/bins.json: $W/held.scored.cos
 	$(call BOTH,prm --bins,$<)
 
@@ -200,7 +208,7 @@ $W/weights.json: $W/scaling.json $W/weights.set
 # ---- all numbers of this seed in one file ----
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
         $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $W/scaling.json $W/weights.json
-SIZES = TRAIN LABEL ASK HELD TEST WORLD SFT_EPOCHS PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT SFT_OPTS PRM_OPTS DPO_OPTS
+SIZES = WORLD CAPTIONS KEEP TRAIN LABEL ASK HELD TEST PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
 $W/results.json: $(PARTS) $W/results.set $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
 	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)

@@ -10,8 +10,9 @@ const char *const task_source[TASKS] = {
     "chart/read", "chart/read", "chart/diff", "chart/sum", "chart/mean", "chart/rank",
 };
 
-/* A rule can hold only under its condition; reading it asserts the condition. */
-enum when { ALWAYS, NONE_FOUND, SOME_FOUND, EQUAL, UNEQUAL, ON_LINE, OFF_LINE };
+/* A rule can hold only under its condition; reading it asserts the condition. HEARD: understood, but never written (models
+ * mix the wordings they have learned, and say what is true all the same). */
+enum when { ALWAYS, NONE_FOUND, SOME_FOUND, EQUAL, UNEQUAL, ON_LINE, OFF_LINE, HEARD };
 
 /* The language. {slot} is written and read by slot.c: {a} "red circles", {a1} "red circle". */
 static const struct rule { enum part part; int kind; const char *text; enum when when; } rules[] = {
@@ -92,6 +93,8 @@ static const struct rule { enum part part; int kind; const char *text; enum when
     { NAME, K_ADD, "add up", ALWAYS },
     { THOUGHT, K_ADD, "{x} + {y} = {r}", ALWAYS },
     { THOUGHT, K_ADD, "{x} and {y} make {r}", ALWAYS },
+    { THOUGHT, K_ADD, "{x} + {y} make {r}", HEARD },
+    { THOUGHT, K_ADD, "{x} and {y} = {r}", HEARD },
     { REFLECTION, K_ADD, "sum {r}", ALWAYS },
     { REFLECTION, K_ADD, "{r} together", ALWAYS },
 
@@ -99,6 +102,8 @@ static const struct rule { enum part part; int kind; const char *text; enum when
     { NAME, K_SUB, "take the difference", ALWAYS },
     { THOUGHT, K_SUB, "{x} - {y} = {r}", ALWAYS },
     { THOUGHT, K_SUB, "{x} minus {y} is {r}", ALWAYS },
+    { THOUGHT, K_SUB, "{x} - {y} is {r}", HEARD },
+    { THOUGHT, K_SUB, "{x} minus {y} = {r}", HEARD },
     { REFLECTION, K_SUB, "difference {r}", ALWAYS },
     { REFLECTION, K_SUB, "{r} more", ALWAYS },
 
@@ -106,6 +111,8 @@ static const struct rule { enum part part; int kind; const char *text; enum when
     { NAME, K_DIV, "share by {y}", ALWAYS },
     { THOUGHT, K_DIV, "{x} / {y} = {r}", ALWAYS },
     { THOUGHT, K_DIV, "{x} by {y} is {r}", ALWAYS },
+    { THOUGHT, K_DIV, "{x} / {y} is {r}", HEARD },
+    { THOUGHT, K_DIV, "{x} by {y} = {r}", HEARD },
     { REFLECTION, K_DIV, "average {r}", ALWAYS },
     { REFLECTION, K_DIV, "{r} each", ALWAYS },
 
@@ -189,6 +196,7 @@ static bool when_holds(enum when w, const struct claim *c)
     case UNEQUAL:    return c->v[S_CMP] != 0;
     case ON_LINE:    return c->v[S_LO] == c->v[S_HI];
     case OFF_LINE:   return c->v[S_LO] != c->v[S_HI];
+    case HEARD:      return false;
     default:         return true;
     }
 }

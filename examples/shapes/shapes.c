@@ -6,6 +6,7 @@
 #include <string.h>
 #include "../../tools/common.h"
 #include "base/hash.h"
+#include "caption.h"
 #include "draw.h"
 #include "plan.h"
 #include "record/answer.h"
@@ -14,10 +15,11 @@
 
 /* ---- make ---- */
 
+enum { ASK_STEPS, ASK_CAPTION };               /* words of --ask */
 enum { SCENE, CHART, BOTH };                   /* words of --kind */
 enum { ALL, TRAIN, TEST, TEST_SHARE = 8 };     /* words of --split; one world in 8 is a test world */
 
-static struct { int n, kind, difficulty, side, split; bool questions; const char *images; struct opt_list sources; } made = {
+static struct { int n, ask, kind, difficulty, side, split; bool questions; const char *images; struct opt_list sources; } made = {
     .n = 1000, .kind = BOTH, .difficulty = 3, .side = 64 };
 
 static const struct opt make_opts[] = {
@@ -28,6 +30,8 @@ static const struct opt make_opts[] = {
     { 0, "size", "PIXELS", OPT_INT, &made.side, SIDE_MIN, SIDE_MAX, "side of the image" },
     { 0, "split", "all|train|test", OPT_CHOICE, &made.split, 0, 0, "train and test share no world and question, whatever the seeds" },
     { 0, "questions", NULL, OPT_FLAG, &made.questions, 0, 0, "samples only, without the reference path" },
+    { 0, "ask", "steps|caption", OPT_CHOICE, &made.ask, 0, 0,
+      "questions that take steps; or what is in the image, answered at once" },
     { 0, "images", "FILE.tar|DIR", OPT_STR, &made.images, 0, 0, "put images there instead of into the records" },
     OPT_END };
 
@@ -90,6 +94,14 @@ static struct slice phrase(enum part p, const struct claim *c, struct rng *r, st
     return s;
 }
 
+static val path_record(const struct chain *c, msgpack_zone *z)
+{
+    val path = path_from_chain(z, c);
+    val_set(z, &path, "index", val_of_i64(0));
+    val_set(z, &path, "end", val_of_cstr(z, "stop"));
+    return path;
+}
+
 static val reference_path(const struct plan *p, struct rng *r, struct arena *a, msgpack_zone *z)
 {
     struct step steps[PLAN_STEPS];
@@ -97,10 +109,7 @@ static val reference_path(const struct plan *p, struct rng *r, struct arena *a, 
     for (int i = 0; i < p->nstep; i++)
         steps[i] = (struct step){ .name = phrase(NAME, &p->step[i], r, a), .thought = phrase(THOUGHT, &p->step[i], r, a),
                                   .reflection = phrase(REFLECTION, &p->step[i], r, a) };
-    val path = path_from_chain(z, &c);
-    val_set(z, &path, "index", val_of_i64(0));
-    val_set(z, &path, "end", val_of_cstr(z, "stop"));
-    return path;
+    return path_record(&c, z);
 }
 
 static int draw_image(const struct task *t, const struct level *l, struct rng *r, struct buf *png)
@@ -144,6 +153,41 @@ static void item_name(const struct maker *m, int i, char name[40])
     snprintf(name, 40, "%llu-%d", (unsigned long long)m->t->std.seed, i);
 }
 
+/* ---- what is asked about a world: with steps, or without, so that the two can be mixed ---- */
+
+struct asked { struct slice question, answer; const char *source; val path; };
+
+static struct slice words(const char *s) { return (struct slice){ s, strlen(s) }; }
+
+static void ask_steps(const struct task *t, struct rng *r, struct arena *a, msgpack_zone *z, struct asked *q)
+{
+    q->question = phrase(QUESTION, &t->question, r, a);
+    q->answer = words(t->plan.answer);
+    q->source = task_source[t->question.kind];
+    q->path = reference_path(&t->plan, r, a, z);
+}
+
+static void ask_caption(const struct task *t, struct arena *a, msgpack_zone *z, struct asked *q)
+{
+    struct buf b = { 0 };
+    caption_write(&t->w, &b);
+    q->question = words(CAPTION_QUESTION);
+    q->answer = (struct slice){ arena_str(a, b.p, b.len), b.len };
+    q->source = t->w.chart ? "chart/caption" : "scene/caption";
+    struct chain c = { .answer = q->answer, .has_answer = true };
+    q->path = path_record(&c, z);
+    buf_free(&b);
+}
+
+static void put_asked(const struct asked *q, msgpack_zone *z, val *root)
+{
+    val_set(z, root, "question", val_of_str(z, q->question.p, q->question.n));
+    val_set(z, root, "answer", val_of_str(z, q->answer.p, q->answer.n));
+    val_set(z, root, "source", val_of_cstr(z, q->source));
+    val_set(z, root, "images", val_array(z, 1));
+    if (!made.questions) val_set(z, root, "path", q->path);
+}
+
 /* Record number i of the seed, whatever the others are; its image is still apart. */
 static int draw_item(void *arg, void *item)
 {
@@ -161,13 +205,11 @@ static int draw_item(void *arg, void *item)
     draw_task(&m->menu, l, &r, &t);
     if (draw_image(&t, l, &r, &it->png)) return -1;
     snprintf(id, sizeof id, "shapes/%s", name);
-    struct slice q = phrase(QUESTION, &t.question, &r, &text);
     val_set(z, root, "id", val_of_cstr(z, id));
-    val_set(z, root, "question", val_of_str(z, q.p, q.n));
-    val_set(z, root, "answer", val_of_cstr(z, t.plan.answer));
-    val_set(z, root, "source", val_of_cstr(z, task_source[t.question.kind]));
-    val_set(z, root, "images", val_array(z, 1));
-    if (!made.questions) val_set(z, root, "path", reference_path(&t.plan, &r, &text, z));
+    struct asked q;
+    if (made.ask == ASK_STEPS) ask_steps(&t, &r, &text, z, &q);
+    else ask_caption(&t, &text, z, &q);
+    put_asked(&q, z, root);
     val *meta = val_set_map(z, root, "meta");
     val_set(z, meta, "world", world_to_val(z, &t.w));
     val_set(z, meta, "difficulty", val_of_i64(made.difficulty));

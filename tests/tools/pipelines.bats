@@ -18,8 +18,8 @@ setup() {
 
 # whole OUT [VARIABLE=VALUE]...
 whole() {
-    pipelines/cos.sh "$1" QUICK=1 CONFIG=examples/configs/tiny.json WORLD="--difficulty 1 --source chart/read" TRAIN=240 LABEL=6 ASK=16 HELD=6 TEST=16 \
-        SFT_EPOCHS=8 SFT_OPTS="--batch 12 --lr 1e-2" N=4 ROLLOUTS=2 PATHS=2 NS="1 2" MAX_TOKENS=96 GAP=0 ROUNDS=2 WEIGHTS="0 0.5 1" \
+    pipelines/cos.sh "$1" QUICK=1 CONFIG=examples/configs/tiny.json WORLD="--difficulty 1 --source chart/read" CAPTIONS=24 KEEP=12 TRAIN=240 LABEL=6 ASK=16 HELD=6 TEST=16 \
+        PRE_OPTS="--batch 12 --lr 1e-3" SFT_OPTS="--epochs 8 --batch 12 --lr 1e-2" N=4 ROLLOUTS="--rollouts 2" PATHS=2 NS="1 2" MAX_TOKENS=96 GAP=0 ROUNDS=2 WEIGHTS="0 0.5 1" \
         PRM_OPTS="--steps 2 --batch 8 --lr 1e-3" DPO_OPTS="--steps 1 --batch 8 --lr 1e-4" DTYPE=f32 ARGS="-q --threads 1" "${@:2}"
 }
 

@@ -32,6 +32,16 @@ records() { cos-cat --json -q | jq -c 'select(.id)'; }
     shapes make -n 40 -q | shapes truth -q | cos-score answer -q | cos-cat --check -q
 }
 
+@test "captions name every object and every bar, and nothing else" {
+    shapes make -n 60 --ask caption -q >c
+    cos-cat --check -q <c >/dev/null
+    records <c | jq -e -s 'all(.question == "What is in the image?" and .path == {steps: [], answer: .answer, index: 0, end: "stop"})'
+    records <c | jq -e -s 'map(select(.source == "chart/caption")) | length > 10 and all(.answer
+        == (.meta.world.bars | map("\(.label): \(.colour), \(.value)") | join("; ")))'
+    records <c | jq -e -s 'map(select(.source == "scene/caption")) | length > 10 and all((.answer | split("; ") | map(sub("^[a-z ]*: "; "")) | sort)
+        == (.meta.world.objects | map("\(.size) \(.colour) \(.shape)") | sort))'
+}
+
 @test "images inline, in a tar and in a folder are the same" {
     shapes make -n 12 -q | records | jq -r '.images[0].data["$bin"]' >inline
     shapes make -n 12 -q --images i.tar | records | jq -r '.images[0].ref' >refs

@@ -7,6 +7,7 @@
 #include "../../examples/shapes/grammar.c"
 #include "../../examples/shapes/plan.c"
 #include "../../examples/shapes/task.c"
+#include "../../examples/shapes/caption.c"
 
 #include <stdlib.h>
 
@@ -233,6 +234,8 @@ static void test_chart_by_hand(void)
     T_INT(judge(&p, "read A", "A = 7", "between 6 and 8"), RIGHT);
     T_INT(judge(&p, "subtract", "7 - 4 = 3", "difference 3"), RIGHT);
     T_INT(judge(&p, "subtract", "7 - 4 = 3", "difference 4"), FALSE);
+    T_INT(judge(&p, "subtract", "7 - 4 is 3", "3 more"), RIGHT);                          /* two wordings mixed */
+    T_INT(judge(&p, "subtract", "7 minus 4 = 2", "2 more"), FALSE);
     T_CHECK(!ask("How much higher is B than A?", &chart, &p));
     T_CHECK(!ask("How much higher is A than F?", &chart, &p));
     T_CHECK(!ask("What is the sum of A and A?", &chart, &p));
