@@ -84,7 +84,7 @@ def words(n):
     """Some bytes, one merge, and behind them special tokens and padding."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     spelt = {b: chr(b) for b in printable} | {b: chr(256 + k) for k, b in enumerate(sorted(set(range(256)) - set(printable)))}
-    text = [spelt[b] for b in range(32, 32 + n - 6)] + ["ab", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "[PAD0]", "[PAD1]"]
+    text = [spelt[b] for b in [10, *range(32, 32 + n - 7)]] + ["ab", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "[PAD0]", "[PAD1]"]
     return text, [1] * (n - 5) + [3] * 3 + [5] * 2
 
 def write_gguf(folder, c, arch, pre):

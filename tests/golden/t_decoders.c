@@ -152,8 +152,8 @@ static void test_gguf_qwen2(void) { check_gguf("qwen2", ROPE_DEFAULT); }
 static void test_gguf_tokenizer(void)
 {
     static const struct { const char *path; int size; uint32_t want[7]; } known[] = {
-        { DIR_GOLDEN "llama3/model.gguf", 129, { 127, 65, 125, 127, 125, 128, 0 } },
-        { DIR_GOLDEN "qwen2/model.gguf", 147, { 145, 65, 143, 145, 143, 146, 0 } } };
+        { DIR_GOLDEN "llama3/model.gguf", 129, { 127, 66, 125, 127, 125, 128, 1 } },
+        { DIR_GOLDEN "qwen2/model.gguf", 147, { 145, 66, 143, 145, 143, 146, 1 } } };
     for (int i = 0; i < countof(known); i++) {
         static const char text[] = "<|im_start|>aab<|im_start|>ab<|im_end|> ";
         struct tokenizer *t = tok_load(known[i].path);
