@@ -4,6 +4,7 @@
 #   make demo       set-up, build, and the whole method on a world made here (pipelines/cos.mk); QUICK=1 for the short form,
 #                   SEED="1 2 3" for three runs side by side
 #   make test       set-up, build, all tests
+#   make fuzz       readers of model files against made-up ones, FUZZ_TIME=60 seconds each
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make deps       Debian packages       make lint
 
@@ -17,6 +18,12 @@ CXX_STD = -std=c++17 -Wall -Wextra -Wshadow -Ilib
 ifdef SAN
 FLAVOUR = san
 CFLAGS  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifdef FUZZ
+FLAVOUR = fuzz
+CC      = clang
+CXX     = clang++
+CFLAGS  = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 B       = build/$(FLAVOUR)
 
@@ -43,7 +50,7 @@ PACKAGES = gcc g++ make pkg-config jq bats gnuplot-nox parallel bsdextrautils zi
            libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev libutf8proc-dev \
            libsentencepiece-dev
 
-.PHONY: all deps demo test bench install lint clean examples
+.PHONY: all deps demo test fuzz bench install lint clean examples
 .DEFAULT_GOAL := all
 .SECONDARY:
 .SECONDEXPANSION:
@@ -95,6 +102,18 @@ $B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)
 
 lint:
 	@for t in tests/lint/*.sh; do sh $$t || exit 1; done
+
+# ---- fuzzing: libFuzzer over the readers of what others made; `sh tests/fuzz/run.sh build/fuzz gguf` for one of them ----
+FUZZ_TIME = 60
+FUZZERS = $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LAYERS = model ops record media text store base
+fuzz: deps
+	@sh tests/deps.sh clang libclang-rt-dev
+	@$(MAKE) --no-print-directory -j2 FUZZ=1 $(FUZZERS)
+	@FUZZ_TIME=$(FUZZ_TIME) sh tests/fuzz/run.sh build/fuzz
+
+build/fuzz/tests/fuzz/%: $$@.o $(FUZZ_LAYERS:%=$B/%.a)
+	$(CXX) $(CFLAGS) -fsanitize=fuzzer $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$(FUZZ_LAYERS),$(libs_$l)) -o $@
 
 # ---- speed: ratios measured in one run (tests/bench) ----
 BENCHES = $B/tests/bench/bench_ops $B/tests/bench/bench_train

@@ -74,7 +74,7 @@ char *file_join(const char *dir, const char *name)
 int file_map(const char *path, struct file_map *m)
 {
     *m = (struct file_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);                     /* a pipe is refused, not waited for */
     if (fd < 0) return fail_errno("%s", path);
     struct stat st;
     int r = 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/gguf.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,10 +246,9 @@ const struct st_tensor *gguf_find(const struct gguf *g, const char *name)
 
 bool gguf_is(const char *path)
 {
-    char magic[4] = "";
-    FILE *f = file_is_dir(path) ? NULL : fopen(path, "rb");
-    if (!f) return false;
-    bool is = fread(magic, 1, 4, f) == 4 && !memcmp(magic, "GGUF", 4);
-    fclose(f);
+    struct file_map m;
+    if (file_map(path, &m)) return false;
+    bool is = m.n >= 4 && !memcmp(m.p, "GGUF", 4);
+    file_unmap(&m);
     return is;
 }

@@ -38,6 +38,8 @@ family() {   # TYPE MORE: a fresh model of that type learns and runs
 
 @test "qwen2" { family qwen2 '{"head_dim": 16, "rope_parameters": {"rope_type": "default", "rope_theta": 1000000}}'; }
 
+@test "mistral" { family mistral '{"sliding_window": 400, "head_dim": 24}'; }
+
 @test "a GGUF file takes the tokens of the step format, learns and runs" {
     cos-update init -q --model "$GGUF" --out base
     jq -e '.vocab_size == 146 and .model_type == "llama" and .tie_word_embeddings and .rope_scaling.factor == 32' base/config.json
