@@ -20,7 +20,7 @@ mkdir -p "$B/corpus/safetensors" && printf '\205\0\0\0\0\0\0\0%s0123456789abcdef
 for n in "$@"; do
     case $n in
     safetensors) seed "$n" $G/internvl/qwen2/model.safetensors ;;
-    gguf) seed "$n" $G/gguf/quant.gguf $G/text/*/model.gguf ;;
+    gguf) seed "$n" $G/gguf/*.gguf $G/text/*/model.gguf ;;
     tokenizer) seed "$n" $G/tokenizer/*.json ;;
     config) seed "$n" $G/*/*/config.json examples/configs/*.json ;;
     esac

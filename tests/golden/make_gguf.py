@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes tests/golden/gguf: quant.gguf, a tensor of each type that is read, and quant.safetensors, what the `gguf`
-package (ggml's own, 0.19.0) makes of it.
+package (ggml's own, 0.19.0) makes of it; and spm.gguf, a SentencePiece tokenizer as llama.cpp's converter writes it.
 
     python tests/golden/make_gguf.py tests/golden/gguf
 
@@ -8,6 +8,7 @@ Types that the package can quantise hold a random matrix; the K types hold rando
 """
 import os, sys
 import numpy as np
+import sentencepiece
 from gguf import GGUFWriter, GGMLQuantizationType as T, GGML_QUANT_SIZES
 from gguf.quants import quantize, dequantize
 from safetensors.numpy import save_file
@@ -22,7 +23,20 @@ def random_blocks(t, gen):
         b[:, at:at + 2] = gen.normal(0, 0.01, (len(b), 1)).astype(np.float16).view(np.uint8)
     return b.reshape(ROWS, -1)
 
+def write_spm(folder):
+    p = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "../tokenizer/bpe.model"))
+    ids = range(p.vocab_size())
+    w = GGUFWriter(os.path.join(folder, "spm.gguf"), "llama")
+    w.add_tokenizer_model("llama")
+    w.add_token_list([p.id_to_piece(i) for i in ids] + ["[PAD]"])
+    w.add_token_scores([p.get_score(i) for i in ids] + [-1000.0])
+    w.add_token_types([2 if p.is_unknown(i) else 3 if p.is_control(i) else 6 if p.is_byte(i) else 1 for i in ids] + [5])
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.close()
+
 def main(folder):
+    write_spm(folder)
     gen = np.random.default_rng(1)
     w = GGUFWriter(os.path.join(folder, "quant.gguf"), "llama")
     w.add_array("some.numbers", [1, -2, 3])

@@ -5,6 +5,7 @@
 #include "../unit/t.h"
 #include "store/gguf.h"
 #include "store/safetensors.h"
+#include "text/tokenizer.h"
 
 static struct gguf g;
 static struct safetensors want;
@@ -66,6 +67,30 @@ static void test_metadata(void)
     T_INT(json_integer_value(json_array_get(json_object_get(g.meta, "some.numbers"), 1)), -2);
 }
 
+/* The same ids as from the SentencePiece model itself. */
+static void test_sentencepiece(void)
+{
+    static const char *const text[] = { "Hello world", "  two  blanks ", "", "a", "\n\tx = 3.14;", "na\xc3\xafve \xe2\x80\x94 caf\xc3\xa9",
+        "\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x98\x80", "the answer is 42</s> and <s>", "\xe2\x96\x81", "The quick brown fox jumps over the lazy dog." };
+    struct tokenizer *a = tok_load("tests/golden/gguf/spm.gguf"), *b = tok_load("tests/golden/tokenizer/bpe.model");
+    if (!a || !b) printf("# %s\n", err_msg());
+    T_CHECK(a && b);
+    if (!a || !b) return;
+    T_INT(tok_size(a), tok_size(b));
+    T_CHECK(tok_is_special(a, (uint32_t)tok_id(a, "</s>")));
+    for (int i = 0; i < countof(text); i++) {
+        struct tok_ids x = {0}, y = {0};
+        T_OK(tok_encode(a, text[i], strlen(text[i]), 0, &x));
+        T_OK(tok_encode(b, text[i], strlen(text[i]), 0, &y));
+        T_CHECK(x.n == y.n && (!x.n || !memcmp(x.id, y.id, x.n * sizeof *x.id)));
+        if (x.n != y.n) printf("# text %d: %zu ids, want %zu\n", i, x.n, y.n);
+        tok_ids_free(&x);
+        tok_ids_free(&y);
+    }
+    tok_free(a);
+    tok_free(b);
+}
+
 int main(void)
 {
     if (gguf_open("tests/golden/gguf/quant.gguf", &g) || st_open("tests/golden/gguf/quant.safetensors", &want)) {
@@ -75,6 +100,7 @@ int main(void)
     T_RUN(test_numbers);
     T_RUN(test_parts);
     T_RUN(test_metadata);
+    T_RUN(test_sentencepiece);
     gguf_close(&g);
     st_close(&want);
     return t_end();
