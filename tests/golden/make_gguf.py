@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes tests/golden/gguf: quant.gguf, a tensor of each type that is read, and quant.safetensors, what the `gguf`
-package (ggml's own, 0.19.0) makes of it; and spm.gguf, a SentencePiece tokenizer as llama.cpp's converter writes it.
+package (ggml's own, 0.19.0) makes of it; and spm.gguf, a SentencePiece tokenizer as llama.cpp's converter writes it, beside
+spm.model, which it was made of.
 
     python tests/golden/make_gguf.py tests/golden/gguf
 
 Types that the package can quantise hold a random matrix; the K types hold random bytes with sane scales.
 """
-import os, sys
+import os, shutil, sys
 import numpy as np
 import sentencepiece
 from gguf import GGUFWriter, GGMLQuantizationType as T, GGML_QUANT_SIZES
@@ -24,7 +25,8 @@ def random_blocks(t, gen):
     return b.reshape(ROWS, -1)
 
 def write_spm(folder):
-    p = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "../tokenizer/bpe.model"))
+    model = shutil.copy(os.path.join(folder, "../tokenizer/bpe.model"), os.path.join(folder, "spm.model"))
+    p = sentencepiece.SentencePieceProcessor(model_file=model)
     ids = range(p.vocab_size())
     w = GGUFWriter(os.path.join(folder, "spm.gguf"), "llama")
     w.add_tokenizer_model("llama")

@@ -72,7 +72,7 @@ static void test_sentencepiece(void)
 {
     static const char *const text[] = { "Hello world", "  two  blanks ", "", "a", "\n\tx = 3.14;", "na\xc3\xafve \xe2\x80\x94 caf\xc3\xa9",
         "\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x98\x80", "the answer is 42</s> and <s>", "\xe2\x96\x81", "The quick brown fox jumps over the lazy dog." };
-    struct tokenizer *a = tok_load("tests/golden/gguf/spm.gguf"), *b = tok_load("tests/golden/tokenizer/bpe.model");
+    struct tokenizer *a = tok_load("tests/golden/gguf/spm.gguf"), *b = tok_load("tests/golden/gguf/spm.model");
     if (!a || !b) printf("# %s\n", err_msg());
     T_CHECK(a && b);
     if (!a || !b) return;
