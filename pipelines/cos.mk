@@ -12,21 +12,21 @@ D    = build/cos
 # everything runs; its models have learned too little for its numbers to mean anything.
 SEED       = 1
 ifdef QUICK
-CAPTIONS   = 2400
-KEEP       = 240
-TRAIN      = 5600
-LABEL      = 100
-ASK        = 100
-HELD       = 50
+CAPTIONS   = 2000
+KEEP       = 200
+TRAIN      = 4000
+LABEL      = 60
+ASK        = 60
+HELD       = 30
 TEST       = 100
 N          = 8
 NS         = 1 2 4 8
 else
 CAPTIONS   = 8000
 KEEP       = 2000
-TRAIN      = 6500
-LABEL      = 700
-ASK        = 500
+TRAIN      = 10000
+LABEL      = 1000
+ASK        = 600
 HELD       = 300
 TEST       = 2000
 N          = 16
@@ -47,8 +47,8 @@ PRM_OPTS   = --epochs 2 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --thresh
 ROUNDS     = 3
 START      = previous
 REF        = sft
-GAP        = 0.02
-DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.5
+GAP        = 0.1
+DPO_OPTS   = --batch 16 --lr 2e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
 STEP_WEIGHT = 0.2
