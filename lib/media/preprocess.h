@@ -48,7 +48,8 @@ struct pre_cfg {
 
 struct pre_cfg pre_default(void);                        /* InternVL: 448 x 448, 1 to 12 tiles, ImageNet mean and std */
 void pre_grid(const struct pre_cfg *cfg, int w, int h, int *cols, int *rows);          /* of PRE_GRID */
-struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);      /* what an image of that size gives; n 0: nothing (PRE_WHOLE: of sides that differ more than 200-fold) */
+/* What an image of that size gives. n is 0 where the processor takes none such: of PRE_WHOLE, sides that differ more than 200-fold. */
+struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);
 MUST_USE int pre_run(const struct pre_cfg *cfg, const struct image *im, float *out);
 
 /* Reads Hugging Face's preprocessor_config.json. `path`: that file, a processor_config.json that holds an

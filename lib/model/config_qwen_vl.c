@@ -65,7 +65,8 @@ static int read_tower(const json_t *obj, struct model_cfg *c)
     b->kv_heads = b->heads;
     b->head_dim = b->hidden / b->heads;
     if (b->head_dim % 4) return fail("num_heads: rows and columns cannot share heads of %d", b->head_dim);
-    b->rope = (struct rope_cfg){ .kind = ROPE_DEFAULT, .theta = 10000, .axes = 2, .section = { b->head_dim / 4, b->head_dim / 4 }, .axial = true };
+    b->rope = (struct rope_cfg){ .kind = ROPE_DEFAULT, .theta = 10000, .axes = 2, .axial = true,
+                                 .section = { b->head_dim / 4, b->head_dim / 4 } };
     if (json_opt_f64(json_object_get(obj, "rope_parameters"), "rope_theta", &b->rope.theta)) return -1;
     if (!(b->rope.theta > 1 && b->rope.theta <= 1e12)) return fail("rope_theta: %g is not within 1 and 1e12", b->rope.theta);
     return cfg_check_heads(b, "vision tower");
