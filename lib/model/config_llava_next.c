@@ -32,13 +32,15 @@ static int read_depth(const json_t *doc, struct vision_cfg *v)
 static int read_bridge(const json_t *doc, struct model_cfg *c)
 {
     const char *strategy = "default";
+    bool newline = true;
     c->shuffle = 1;
     c->newline = true;
     c->proj = (struct proj_cfg){ .layers = 2, .bias = true, .hidden = c->text.blocks.hidden, .act = ACT_GELU };
     c->text.tied = false;
     if (read_depth(doc, &c->vision) || cfg_opt_act(doc, "projector_hidden_act", &c->proj.act) ||
-        json_opt_bool(doc, "multimodal_projector_bias", &c->proj.bias) ||
+        json_opt_bool(doc, "multimodal_projector_bias", &c->proj.bias) || json_opt_bool(doc, "use_image_newline_parameter", &newline) ||
         json_opt_str(doc, "vision_feature_select_strategy", &strategy) || json_opt_bool(doc, "tie_word_embeddings", &c->text.tied)) return -1;
+    if (!newline) return fail("use_image_newline_parameter: false is not supported");
     /* "full" would put the class token among the patches, which form no grid then */
     return strcmp(strategy, "default") ? fail("vision_feature_select_strategy: \"%s\" is not supported", strategy) : 0;
 }

@@ -123,6 +123,58 @@ static void test_reads_qwen_vl(void)
     refuse(qwen_flat, "\"image_token_id\": 151655", "\"image_token_id\": 152064", "vocabulary has 152064");
 }
 
+/* As the hub has llava-v1.6-mistral-7b-hf, and a small SmolVLM. */
+static const char llava[] = "{\"model_type\": \"llava_next\", \"ignore_index\": -100, \"image_token_index\": 32000, \"projector_hidden_act\": \"gelu\","
+    "\"image_grid_pinpoints\": [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]], \"tie_word_embeddings\": false,"
+    "\"torch_dtype\": \"float16\", \"use_image_newline_parameter\": true, \"vision_feature_layer\": -2, \"vision_feature_select_strategy\": \"default\","
+    "\"text_config\": {\"model_type\": \"mistral\", \"intermediate_size\": 14336, \"max_position_embeddings\": 32768, \"num_key_value_heads\": 8,"
+    "\"rms_norm_eps\": 1e-05, \"rope_theta\": 1000000.0, \"sliding_window\": null, \"torch_dtype\": \"bfloat16\", \"vocab_size\": 32064},"
+    "\"vision_config\": {\"model_type\": \"clip_vision_model\", \"hidden_size\": 1024, \"image_size\": 336, \"intermediate_size\": 4096,"
+    "\"num_attention_heads\": 16, \"num_hidden_layers\": 24, \"patch_size\": 14, \"projection_dim\": 768, \"vocab_size\": 32000}}";
+static const char smolvlm[] = "{\"model_type\": \"smolvlm\", \"image_token_id\": 49190, \"scale_factor\": 4, \"tie_word_embeddings\": false,"
+    "\"text_config\": {\"model_type\": \"llama\", \"head_dim\": 64, \"hidden_size\": 576, \"intermediate_size\": 1536, \"num_attention_heads\": 9,"
+    "\"num_hidden_layers\": 30, \"num_key_value_heads\": 3, \"max_position_embeddings\": 8192, \"rope_theta\": 100000, \"vocab_size\": 49280},"
+    "\"vision_config\": {\"model_type\": \"smolvlm_vision\", \"hidden_size\": 768, \"image_size\": 512, \"num_attention_heads\": 12, \"patch_size\": 16}}";
+
+static void test_reads_llava_next(void)
+{
+    struct model_cfg c;
+    T_OK(parse(llava, &c));
+    const struct vision_cfg *v = &c.vision;
+    T_CHECK(v->cls && v->pre_norm && v->final_idle && !v->patch_bias && v->blocks.act == ACT_QUICK_GELU && c.newline);
+    T_INT(v->depth, 23);
+    T_INT(c.proj.layers * 10 + c.proj.norm, 20);
+    T_INT(c.text.blocks.head_dim, 128);
+    T_INT(c.image_token_id, 32000);
+    /* as transformers' _get_number_of_features: 576 of the base; 2 x 1 tiles are 24 x 48, of which 600 x 337 pixels show 26 lines */
+    T_INT(cfg_image_tokens(&c, &(struct tiles){ .n = 3, .h = 336, .w = 336, .cols = 2, .rows = 1, .image_w = 672, .image_h = 336 }), 576 + 24 * 49);
+    T_INT(cfg_image_tokens(&c, &(struct tiles){ .n = 5, .h = 336, .w = 336, .cols = 2, .rows = 2, .image_w = 600, .image_h = 337 }), 576 + 26 * 49);
+    T_INT(cfg_image_tokens(&c, &(struct tiles){ .n = 3, .h = 336, .w = 336, .cols = 2, .rows = 1, .image_w = 1, .image_h = 9000 }), 576 + 24);
+    cfg_free(&c);
+    refuse(llava, "\"vision_feature_layer\": -2", "\"vision_feature_layer\": [-2, -5]", "several layers");
+    refuse(llava, "\"vision_feature_layer\": -2", "\"vision_feature_layer\": -25", "vision_feature_layer");
+    refuse(llava, "\"vision_feature_layer\": -2", "\"vision_feature_layer\": 0", "vision_feature_layer: 0");
+    refuse(llava, "\"default\"", "\"full\"", "vision_feature_select_strategy: \"full\"");
+    refuse(llava, "clip_vision_model", "siglip_vision_model", "vision_config: model_type");
+    refuse(llava, "\"image_token_index\": 32000", "\"image_token_index\": 32064", "vocabulary has 32064");
+    refuse(llava, "parameter\": true", "parameter\": false", "use_image_newline_parameter");
+}
+
+static void test_reads_idefics3(void)
+{
+    struct model_cfg c;
+    T_OK(parse(smolvlm, &c));
+    T_CHECK(!c.vision.cls && c.vision.pos_any && c.vision.patch_bias && c.vision.blocks.act == ACT_GELU_TANH && !c.newline && !c.proj.norm);
+    T_INT(c.vision.depth, 12);
+    T_INT(c.proj.layers, 1);
+    T_INT(cfg_tokens_per_tile(&c), 64);
+    T_INT(cfg_image_tokens(&c, &(struct tiles){ .n = 13, .h = 512, .w = 512, .cols = 4, .rows = 3 }), 13 * 64);
+    cfg_free(&c);
+    refuse(smolvlm, "smolvlm_vision", "clip_vision_model", "vision_config: model_type");
+    refuse(smolvlm, "\"scale_factor\": 4", "\"scale_factor\": 65", "scale_factor");
+    refuse(smolvlm, "\"patch_size\": 16", "\"patch_size\": 513", "image_size");
+}
+
 /* A flat file stays flat when it is saved. */
 static void test_saves_flat(void)
 {
@@ -219,6 +271,8 @@ int main(void)
     T_RUN(test_reads);
     T_RUN(test_reads_chat);
     T_RUN(test_reads_qwen_vl);
+    T_RUN(test_reads_llava_next);
+    T_RUN(test_reads_idefics3);
     T_RUN(test_saves_flat);
     T_RUN(test_rope);
     T_RUN(test_windows);
