@@ -35,9 +35,10 @@ QUESTIONS = {"text": ("how far is it", []), "one": ("what is this", [(37, 21)]),
              "two": ("<image>left or <image> right", [(16, 16), (9, 40)]),
              "several": ("<image>\nfirst<image>then<image>last", [(50, 30), (5, 5), (31, 64)])}
 
-def tokenizer(specials, eos):
-    """Byte-level BPE over the characters in use; a few merges."""
+def tokenizer(specials, eos, every):
+    """Byte-level BPE over the characters in use, or over all bytes; a few merges."""
     chars = sorted(set("abcdefghijklmnopqrstuvwxyzAINSTUu:;!.,[]/Ġ?<>_0123456789-Ċ"))
+    if every: chars = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("i", "s"), ("t", "h"), ("Ġ", "t"), ("Ċ", "Ċ"), ("e", "r"), ("i", "m")]
     vocab = {c: i for i, c in enumerate(chars + [a + b for a, b in merges])}
     t = Tokenizer(models.BPE(vocab, merges))
@@ -77,6 +78,11 @@ CASES = {
     # 25 patches a side: transformers' positions are no longer 0, 1, 2, ...
     "smolvlm/llama": dict(text=text("llama", num_hidden_layers=1), vision=siglip(image_size=50, patch_size=2, hidden_size=12, num_hidden_layers=1), tile=50,
                           longest=100, scale=5, tie=True, train=True),
+    # for tests/tools/vlm.bats: whole alphabets, no numbers beside them
+    "llava_next/tools": dict(text=text("llama", hidden_size=16, head_dim=8, num_hidden_layers=1), vision=clip(hidden_size=16), sizes=SIZES,
+                             bf16=True, tools=True),
+    "smolvlm/tools": dict(text=text("llama", hidden_size=16, head_dim=8, num_hidden_layers=1), vision=siglip(hidden_size=16, num_hidden_layers=1),
+                          tile=24, longest=48, scale=3, tie=True, bf16=True, tools=True),
 }
 
 def randomise(model, gen):
@@ -91,7 +97,7 @@ def randomise(model, gen):
 
 # ---- the families ----
 def llava(c):
-    tok = tokenizer(["<image>", "<s>", "</s>"], "</s>")
+    tok = tokenizer(["<image>", "<s>", "</s>"], "</s>", "tools" in c)
     side = c["vision"]["image_size"]
     images = LlavaNextImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_grid_pinpoints=c["sizes"])
     proc = LlavaNextProcessor(images, tok, patch_size=c["vision"]["patch_size"], vision_feature_select_strategy="default", num_additional_image_tokens=1)
@@ -104,7 +110,7 @@ def idefics(c, smol):
     tags = [f"<row_{r + 1}_col_{k + 1}>" for r in range(3) for k in range(3)] + ["<global-img>"]
     # Idefics3's tokenizer spells the tags out, SmolVLM's has tokens for them
     tok = tokenizer(["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<|im_start|>" if smol else "<|begin_of_text|>"] +
-                    (tags if smol else []), "<end_of_utterance>")
+                    (tags if smol else []), "<end_of_utterance>", "tools" in c)
     images = (SmolVLMImageProcessor if smol else Idefics3ImageProcessor)(
         size={"longest_edge": c["longest"]}, max_image_size={"longest_edge": c["tile"]}, do_image_splitting=c.get("split", True))
     tokens = (c["tile"] // c["vision"]["patch_size"] // c["scale"]) ** 2
@@ -184,6 +190,7 @@ def make(root, name, c, seed):
     os.remove(os.path.join(folder, "generation_config.json"))
     proc.image_processor.save_pretrained(folder)
     tok.save_pretrained(folder)
+    if c.get("tools"): return
     if c.get("old"): relayout(folder, old_names)
     if c.get("inner"): relayout(folder, inner_names)
     model, info = cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
