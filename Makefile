@@ -116,7 +116,7 @@ build/fuzz/tests/fuzz/%: $$@.o $(FUZZ_LAYERS:%=$B/%.a)
 	$(CXX) $(CFLAGS) -fsanitize=fuzzer $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$(FUZZ_LAYERS),$(libs_$l)) -o $@
 
 # ---- speed: ratios measured in one run (tests/bench) ----
-BENCHES = $B/tests/bench/bench_ops $B/tests/bench/bench_train
+BENCHES = $B/tests/bench/bench_ops $B/tests/bench/bench_train $B/tests/bench/big
 bench: deps
 	@$(MAKE) --no-print-directory -j2 all $(BENCHES)
 	@$B/tests/bench/bench_ops

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A model's identity: XXH3 over what its configuration means and over every tensor's name, shape and values as f32, so that
- * it does not depend on the dtype or the order of the file the weights came from.
+ * A model's identity: XXH3 over what its configuration means and over every tensor's name, shape and values as f32 (as hashes
+ * of pieces, which all threads make), so that it does not depend on the dtype or the order of the file they came from.
  */
+#include <stdlib.h>
 #include <string.h>
+#include "base/par.h"
 #include "model/model_priv.h"
 
 enum { CHUNK = 16384 };
@@ -32,35 +34,64 @@ static void describe(const struct model_cfg *c, struct buf *s)
     if (c->vision.depth < c->vision.blocks.layers) buf_fmt(s, "depth %d\n", c->vision.depth);
 }
 
-static void add_values(struct hash *h, const struct model *m, int i)
+/* ---- values, in pieces ---- */
+struct piece { int param; size_t begin, n; };
+struct pieces { struct model *m; struct piece *v; uint64_t *hash; int n; };
+
+static void cut(struct pieces *p)
 {
-    const struct param *p = &m->ps.v[i];
-    const struct param_info *in = &m->info[i];
+    const struct params *ps = &p->m->ps;
+    size_t n = 0;
+    for (int i = 0; i < ps->n; i++) n += (ps->v[i].n + CHUNK - 1) / CHUNK;
+    p->v = mem_array(n, sizeof *p->v);
+    p->hash = mem_array(n, sizeof *p->hash);
+    for (int i = 0; i < ps->n; i++)
+        for (size_t b = 0; b < ps->v[i].n; b += CHUNK) p->v[p->n++] = (struct piece){ i, b, mem_min(ps->v[i].n - b, (size_t)CHUNK) };
+}
+
+/* Of the file's tensor while there is one; what is in memory is the caller's thread's to fetch. */
+static void hash_source(void *arg, int i, int worker)
+{
+    struct pieces *p = arg;
+    const struct piece *q = &p->v[i];
+    const struct param_info *in = &p->m->info[q->param];
     float x[CHUNK];
-    if (source_as_is(in, DT_F32)) {
-        hash_add(h, in->src->p, in->src->bytes);
-        return;
-    }
-    for (size_t b = 0; b < p->n; b += CHUNK) {
-        size_t k = mem_min(p->n - b, (size_t)CHUNK);
-        if (in->src) source_get_f32(in, b, k, x);
-        else param_get(m, p, b, k, x);
-        hash_add(h, x, k * sizeof *x);
+    (void)worker;
+    if (!in->src) return;
+    source_get_f32(in, q->begin, q->n, x);
+    p->hash[i] = hash64(x, q->n * sizeof *x, 0);
+}
+
+static void hash_memory(struct pieces *p)
+{
+    float x[CHUNK];
+    for (int i = 0; i < p->n; i++) {
+        const struct piece *q = &p->v[i];
+        if (p->m->info[q->param].src) continue;
+        param_get(p->m, &p->m->ps.v[q->param], q->begin, q->n, x);
+        p->hash[i] = hash64(x, q->n * sizeof *x, 0);
     }
 }
 
 void model_digest_now(struct model *m)
 {
     struct buf s = {0};
+    struct pieces p = { .m = m };
+    struct par *pool = par_new(m->o->threads);
     struct hash *h = hash_new();
     describe(&m->cfg, &s);
     hash_add(h, s.p, s.len);
     for (int i = 0; i < m->ps.n; i++) {
-        const struct param *p = &m->ps.v[i];
-        hash_add(h, p->name, strlen(p->name) + 1);
-        hash_add(h, p->dims, (size_t)p->ndim * sizeof *p->dims);
-        add_values(h, m, i);
+        hash_add(h, m->ps.v[i].name, strlen(m->ps.v[i].name) + 1);
+        hash_add(h, m->ps.v[i].dims, (size_t)m->ps.v[i].ndim * sizeof *m->ps.v[i].dims);
     }
+    cut(&p);
+    par_for(pool, p.n, hash_source, &p);
+    hash_memory(&p);
+    hash_add(h, p.hash, (size_t)p.n * sizeof *p.hash);
     hash_end(h, m->digest);
+    par_free(pool);
+    free(p.v);
+    free(p.hash);
     buf_free(&s);
 }

@@ -88,6 +88,7 @@ struct adamw_args {
 
 struct ops {
     const char *name;                          /* "cpu", "cuda" */
+    int threads;                               /* of the host, that it may use */
     /* ---- memory ---- */
     void *(*alloc)(struct ops *, size_t bytes, const char *what);     /* zeroed; NULL + fail() */
     void  (*release)(struct ops *, void *p);

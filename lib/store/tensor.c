@@ -57,6 +57,8 @@ static void get_blocks(const struct st_tensor *t, size_t begin, size_t n, float 
     }
 }
 
+enum { HALVES = 64 };                          /* a whole number of vectors: no loop over a rest */
+
 void st_get_f32(const struct st_tensor *t, size_t begin, size_t n, float *out)
 {
     if (!n) return;
@@ -69,10 +71,14 @@ void st_get_f32(const struct st_tensor *t, size_t begin, size_t n, float *out)
         memcpy(out, p, n * 4);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        uint16_t h;
-        memcpy(&h, p + 2 * i, 2);
-        out[i] = t->t == ST_BF16 ? f32_of_bf16(h) : f32_of_f16(h);
+    for (size_t i = 0; i < n; i += HALVES) {
+        uint16_t h[HALVES] = { 0 };
+        float x[HALVES];
+        size_t k = mem_min(n - i, (size_t)HALVES);
+        memcpy(h, p + 2 * i, 2 * k);
+        if (t->t == ST_BF16) for (int j = 0; j < HALVES; j++) x[j] = f32_of_bf16(h[j]);
+        else for (int j = 0; j < HALVES; j++) x[j] = f32_of_f16(h[j]);
+        memcpy(out + i, x, k * sizeof *x);
     }
 }
 
