@@ -2,12 +2,17 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+/* Memory ends for all threads at once: the first says so, the others wait for the end. */
 static void out_of_memory(size_t n)
 {
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&said)) for (;;) pause();
     fprintf(stderr, "cos: out of memory (%zu bytes)\n", n);
     exit(ERR_INPUT);
 }
