@@ -6,6 +6,8 @@
 #   make test       set-up, build, all tests
 #   make fuzz       readers of model files against made-up ones, FUZZ_TIME=60 seconds each
 #   make bench      speed ratios          make install PREFIX=/usr/local
+#   make CUDA=1     into build/cuda, with the CUDA backend (CUDA_ARCH=90: the device's; nvcc on the PATH or NVCC=...)
+#   make cuda-report   kernels compiled for three architectures: warnings, registers, spills
 #   make deps       Debian packages       make lint
 
 CC      = gcc
@@ -25,6 +27,9 @@ CC      = clang
 CXX     = clang++
 CFLAGS  = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
+ifdef CUDA
+FLAVOUR = cuda
+endif
 B       = build/$(FLAVOUR)
 
 # Which program needs which layers of lib/ (a layer's includes may only point to layers further right).
@@ -32,9 +37,9 @@ cos-cat      = record store base
 cos-segment  = media record text store base
 cos-select   = record text store base
 cos-eval     = record text store base
-cos-score    = search model ops media record text store base
-cos-generate = search model ops media record text store base
-cos-update   = train model ops media record text store base
+cos-score    = search model ops kernels media record text store base
+cos-generate = search model ops kernels media record text store base
+cos-update   = train model ops kernels media record text store base
 PROGS        = cos-segment cos-generate cos-score cos-select cos-update cos-eval cos-cat
 LAYERS       = search train model ops record media text store base
 
@@ -72,6 +77,8 @@ $B/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CXX_STD) $(CFLAGS) -MMD -MP -c $< -o $@
 
+-include kernels/kernels.mk
+
 $B/lib/record/schema_data.o: $(wildcard schemas/*.json)
 
 # A program is tools/cos-NAME.c, its commands in tools/NAME_*.c, and what all programs share.
@@ -81,8 +88,8 @@ $(PROGS:%=$B/%): $B/%: $$(call tool_objs,$$*) $$(foreach l,$$($$*),$B/$$l.a)
 
 # Unit tests and examples may use every layer.
 ALL_LIBS = $(LAYERS:%=$B/%.a)
-$B/tests/% $B/examples/%: $$@.o $(ALL_LIBS)
-	$(CC) $(CFLAGS) $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
+$B/tests/%: $$@.o $(ALL_LIBS) $(TEST_KERNELS)
+	$(CC) $(CFLAGS) $< -Wl,--start-group $(ALL_LIBS) $(TEST_KERNELS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) $(libs_test_kernels) -o $@
 
 # ---- tests: unit programs (TAP), bats files as a user would type, lint ----
 UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
@@ -97,8 +104,8 @@ demo: deps
 	@$(MAKE) --no-print-directory -f pipelines/cos.mk BIN=$B D=build/demo$(if $(QUICK),-quick QUICK=1)
 
 examples: $B/examples/shapes/shapes
-$B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS)
-	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) -o $@
+$B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS) $B/kernels.a
+	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$(LAYERS) kernels,$(libs_$l)) -o $@
 
 lint:
 	@for t in tests/lint/*.sh; do sh $$t || exit 1; done
@@ -106,7 +113,7 @@ lint:
 # ---- fuzzing: libFuzzer over the readers of what others made; `sh tests/fuzz/run.sh build/fuzz gguf` for one of them ----
 FUZZ_TIME = 60
 FUZZERS = $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_LAYERS = model ops record media text store base
+FUZZ_LAYERS = model ops kernels record media text store base
 fuzz: deps
 	@sh tests/deps.sh clang libclang-rt-dev
 	@$(MAKE) --no-print-directory -j2 FUZZ=1 $(FUZZERS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The contract between the model and a device: a table of functions that ops_cpu() (and later ops_cuda()) fills.
+ * The contract between the model and a device: a table of functions that ops_cpu() and ops_cuda() fill.
  *
  * - A mat is a row-major view: element (r, c) at r * ld + c. Activations are f32 or bf16, all mats of one call of one
  *   dtype unless said otherwise; arithmetic inside is f32. Vectors (norm weights, biases) and all parameter gradients
@@ -135,6 +135,8 @@ struct ops {
 /* Products of f32, and of bf16 where the processor has no instructions for it, run on own kernels for AVX-512, AVX2 or
  * the baseline, chosen at run time; bf16 elsewhere on oneDNN. NULL + fail(); free with o->close(o). */
 struct ops *ops_cpu(int threads);
+/* The first CUDA device (kernels/). NULL + fail_kind(ERR_DEVICE) in builds without it and on machines without a device. */
+struct ops *ops_cuda(int threads);
 enum dtype  ops_cpu_dtype(void);               /* the faster of f32 and bf16 here: bf16 where the CPU has AMX or AVX512-BF16 */
 
 #endif

@@ -115,21 +115,28 @@ static inline double tol_of(enum dtype t, double f32) { return t == DT_F32 ? f32
 static struct ops *check_ops;                  /* under test */
 static struct ops *check_ref;
 
-struct backend { const char *isa; int threads; bool dnnl; };
+struct backend { const char *isa; int threads; bool dnnl, cuda; };
 
-/* Runs all() on each CPU instance that this processor can run. */
+static inline struct ops *backend_open(const struct backend *b)
+{
+    return b->cuda ? ops_cuda(b->threads) : ops_cpu_with(b->threads, b->isa, b->dnnl);
+}
+
+/* Runs all() on each CPU instance that this processor can run, and on the CUDA backend: the emulated one (kernels/emu), or
+ * in a build with CUDA=1 that of the device. */
 static inline int check_backends(void (*all)(void))
 {
     static const struct backend b[] = {
-        { "avx512", 2, false }, { "avx2", 3, false }, { "base", 1, false }, { NULL, 2, true },
+        { "avx512", 2, false, false }, { "avx2", 3, false, false }, { "base", 1, false, false }, { NULL, 2, true, false },
+        { NULL, 2, false, true },
     };
     check_seed();
     check_ref = ops_ref();
     for (int i = 0; i < countof(b); i++) {
         if (b[i].isa && !vec_named(b[i].isa)) continue;
-        printf("# cpu %s, %d threads%s\n", b[i].isa ? b[i].isa : "best", b[i].threads, b[i].dnnl ? ", bf16 by oneDNN" : "");
-        check_ops = ops_cpu_with(b[i].threads, b[i].isa, b[i].dnnl);
+        check_ops = backend_open(&b[i]);
         if (!check_ops) { printf("Bail out! %s\n", err_msg()); return 1; }
+        printf("# %s %s, %d threads%s\n", check_ops->name, b[i].isa ? b[i].isa : "best", b[i].threads, b[i].dnnl ? ", bf16 by oneDNN" : "");
         all();
         check_ops->close(check_ops);
     }

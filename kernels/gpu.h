@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Shared by the files of the CUDA backend. Host code and kernels of an op family are one .cu file, C-style CUDA: no
+ * classes, templates only over element types and pack sizes. The sources compile with nvcc, and with a plain C++ compiler
+ * for the emulation (emu/): launches go through LAUNCH, dynamic shared memory through DYNAMIC_SHARED.
+ *
+ *     template <class T, int N> __global__ void twice(struct view<T> y, struct view<const T> x) { ... }
+ *
+ *     static void op(struct ops *o, struct mat y, struct mat x)
+ *     {
+ *         struct cuda *c = cuda_of(o);
+ *         BY_TYPE(y.t, T, BY_PACK(cuda_packs(y, x), N,
+ *             LAUNCH(c, (twice<T, N>), grid, block, 0, view_of<T>(y), view_of<const T>(x))));
+ *     }
+ *
+ * Deterministic: sums go in an order that the shapes fix; no atomics on floats. What one row of an output is computed by,
+ * and in which order, depends on its width alone (ops.h: row independence).
+ */
+#ifndef KERNELS_GPU_H
+#define KERNELS_GPU_H
+
+#include <cuda_runtime.h>
+#include <assert.h>
+extern "C" {
+#include "ops/ops.h"
+}
+#include "bf16.h"
+
+enum { WARP = 32, BLOCK = 256, MOST_BLOCK = 1024 };
+#define FULL_WARP 0xffffffffu
+
+/* ---- the backend ---- */
+
+/* Buffers that grow to what the largest op needed, each for one use at a time; in the order of the stream, the next op
+ * may take one again at once. */
+enum scratch { SCRATCH_SUMS, SCRATCH_BIAS, SCRATCH_LOSS, SCRATCH_ATTN, SCRATCH_COUNT };
+
+struct products;
+struct upload_ring;
+struct cuda {
+    struct ops ops;
+    cudaStream_t stream;
+    struct cudaDeviceProp device;
+    struct products *products;                 /* product.cu */
+    struct upload_ring *ring;
+    struct { void *p; size_t n; } scratch[SCRATCH_COUNT];
+    bool failed; char why[256];                /* the first failure since the last sync */
+};
+
+static inline struct cuda *cuda_of(struct ops *o) { return (struct cuda *)o->ctx; }
+
+/* Keeps the first error until sync. */
+void cuda_check(struct cuda *c, cudaError_t e, const char *what);
+void cuda_fail(struct cuda *c, const char *what, const char *why);
+
+/* At least `bytes`, 256-byte aligned, contents unspecified; NULL, the failure kept, when memory is out. */
+void *cuda_scratch(struct cuda *c, enum scratch which, size_t bytes);
+
+/* Host arrays on the device: a copy that stays until the next sync. The same array with the same contents (the positions
+ * of every layer of a pass) is uploaded once. NULL, the failure kept, when memory is out; n may be 0 (never NULL then).
+ * At most three arrays an op. */
+const void *cuda_upload(struct cuda *c, const void *host, size_t bytes);
+static inline const int *cuda_ints(struct cuda *c, const int *host, size_t n) { return (const int *)cuda_upload(c, host, n * sizeof *host); }
+
+/* out[n] += the sum of `parts` arrays of n floats at `part`, in order (reduce.cu). */
+void cuda_sum_parts(struct cuda *c, float *out, const float *part, int n, int parts);
+/* out[C] += column sums of x, or of x * y (y.p NULL: of x alone), in an order that the rows fix. */
+void cuda_column_sums(struct cuda *c, float *out, struct mat x, struct mat y);
+
+/* The functions of the table, by file. */
+int  cuda_set_products(struct cuda *c);        /* 0 or -1 + fail() */
+void cuda_end_products(struct cuda *c);
+void cuda_set_norms(struct ops *o);
+void cuda_set_pointwise(struct ops *o);
+void cuda_set_rope(struct ops *o);
+void cuda_set_moves(struct ops *o);
+void cuda_set_attention(struct ops *o);
+void cuda_set_losses(struct ops *o);
+
+/* ---- matrices as kernels see them ---- */
+
+template <class T> struct view { T *p; int rows, cols; int64_t ld; };
+
+template <class T> static inline struct view<T> view_of(struct mat m) { return { (T *)m.p, m.rows, m.cols, m.ld }; }
+template <class T> static __device__ __forceinline__ T *at(struct view<T> v, int row, int col) { return v.p + row * v.ld + col; }
+
+/* May rows of the matrix be taken 8 columns at a time? NULL matrices may. */
+static inline bool cuda_packs(struct mat m) { return !m.p || ((uintptr_t)m.p % 16 == 0 && m.ld % 8 == 0 && m.cols % 8 == 0); }
+static inline bool cuda_packs(const float *p) { return (uintptr_t)p % 16 == 0; }
+template <class A, class B, class... C> static inline bool cuda_packs(A a, B b, C... c) { return cuda_packs(a) && cuda_packs(b, c...); }
+
+/* The statement for the element type T, or pack size N, known when it runs. */
+#define BY_TYPE(t, T, ...) do { if ((t) == DT_F32) { typedef float T; __VA_ARGS__; } else { typedef struct bf16 T; __VA_ARGS__; } } while (0)
+#define BY_PACK(yes, N, ...) do { if (yes) { enum { N = 8 }; __VA_ARGS__; } else { enum { N = 1 }; __VA_ARGS__; } } while (0)
+
+/* ---- launches ---- */
+
+#ifdef GPU_EMULATED
+#define LAUNCH(c, kernel, grid, block, shared, ...) emu_call((c)->stream, #kernel, grid, block, shared, kernel, __VA_ARGS__)
+#define DYNAMIC_SHARED(T, name) T *name = (T *)emu_here.dynamic
+#else
+#define LAUNCH(c, kernel, grid, block, shared, ...) \
+    do { kernel<<<grid, block, shared, (c)->stream>>>(__VA_ARGS__); cuda_check(c, cudaGetLastError(), #kernel); } while (0)
+#define DYNAMIC_SHARED(T, name) extern __shared__ __align__(128) unsigned char dynamic_shared_[]; T *name = (T *)dynamic_shared_
+#endif
+
+static inline int div_up(int64_t n, int by) { return (int)((n + by - 1) / by); }
+
+/* Blocks of BLOCK threads over all (row, pack of columns): x runs over columns inside a block. */
+struct tiling { dim3 grid, block; };
+static inline struct tiling tile_rows(int rows, int cols, int pack)
+{
+    int x = 1, packs = div_up(cols, pack);
+    while (x < packs && x < BLOCK) x *= 2;
+    struct tiling t;
+    t.block = dim3((unsigned)x, (unsigned)(BLOCK / x));
+    t.grid = dim3((unsigned)div_up(rows, BLOCK / x), (unsigned)(div_up(packs, x) < 32768 ? div_up(packs, x) : 32768));
+    return t;
+}
+/* Inside such a kernel: the row, and a loop over the first columns of its packs (a single one unless rows are very wide). */
+#define TILE_ROW() (blockIdx.x * blockDim.y + threadIdx.y)
+#define TILE_COLS(col, cols, N) (unsigned col = (blockIdx.y * blockDim.x + threadIdx.x) * (N); col < (unsigned)(cols); col += gridDim.y * blockDim.x * (N))
+
+/* ---- sums of a warp and of a block ---- */
+
+static __device__ __forceinline__ float warp_sum(float x)
+{
+    for (int d = WARP / 2; d; d /= 2) x += __shfl_xor_sync(FULL_WARP, x, d);
+    return x;
+}
+
+static __device__ __forceinline__ float warp_max(float x)
+{
+    for (int d = WARP / 2; d; d /= 2) x = fmaxf(x, __shfl_xor_sync(FULL_WARP, x, d));
+    return x;
+}
+
+/* Over the threads of x (a multiple of WARP) in a block with y == 1, or over each warp where x == WARP; all get the sum. */
+static __device__ __forceinline__ float row_sum(float v)
+{
+    __shared__ float part[MOST_BLOCK / WARP];
+    v = warp_sum(v);
+    if (blockDim.x == WARP) return v;
+    unsigned n = blockDim.x / WARP, lane = threadIdx.x % WARP;
+    if (!lane) part[threadIdx.x / WARP] = v;
+    __syncthreads();
+    v = warp_sum(lane < n ? part[lane] : 0);
+    __syncthreads();
+    return v;
+}
+
+static __device__ __forceinline__ float row_max(float v)
+{
+    __shared__ float part[MOST_BLOCK / WARP];
+    v = warp_max(v);
+    if (blockDim.x == WARP) return v;
+    unsigned n = blockDim.x / WARP, lane = threadIdx.x % WARP;
+    if (!lane) part[threadIdx.x / WARP] = v;
+    __syncthreads();
+    v = warp_max(lane < n ? part[lane] : -INFINITY);
+    __syncthreads();
+    return v;
+}
+
+#endif

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# The CUDA backend: with CUDA=1 from nvcc, otherwise an ops_cuda() that says it is not there; and for tests the same
+# sources by the C++ compiler, run by the emulation (kernels/emu).
+NVCC      = nvcc
+CUDA_ARCH = 90
+CUDA_SRC  = $(wildcard kernels/*.cu)
+NVCC_STD  = -std=c++17 -O3 -lineinfo -Ikernels -Ilib -Werror all-warnings -Xcompiler -Wall,-Wextra,-Wno-unused-function
+EMU_STD   = -x c++ -std=c++17 -Wall -Wextra -Wshadow -Ikernels/emu -Ikernels -Ilib
+
+emu_objs  = $(patsubst %.cu,$B/emu/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/emu/%.o,$(wildcard kernels/emu/*.cc))
+
+ifdef CUDA
+kernel_objs  = $(CUDA_SRC:%.cu=$B/%.o)
+cuda_home    = $(patsubst %/bin/,%,$(dir $(shell command -v $(NVCC))))
+libs_kernels = -L$(cuda_home)/lib64 -L$(cuda_home)/lib -lcudart_static -ldl -lrt -lpthread -lstdc++
+TEST_KERNELS = $B/kernels.a
+libs_test_kernels = $(libs_kernels)
+else
+kernel_objs  = $B/kernels/none.o
+TEST_KERNELS = $B/kernels-emu.a
+libs_test_kernels = -lstdc++
+endif
+
+$B/kernels.a: $(kernel_objs)
+$B/kernels-emu.a: $(emu_objs)
+
+$B/%.o: %.cu
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_STD) -arch=sm_$(CUDA_ARCH) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
+$B/emu/%.o: %.cu
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_STD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$B/emu/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_STD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+.PHONY: cuda-report
+cuda-report:
+	@NVCC=$(NVCC) NVCC_STD='$(NVCC_STD)' sh tests/cuda_report.sh $(CUDA_SRC)

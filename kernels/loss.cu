@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Log-probabilities of next tokens: rows in chunks, the logits of a chunk over the whole vocabulary in work memory, and in
+ * their place, for the backward, their gradients; nothing of size [T, V] is kept. AdamW. Sums of squares.
+ */
+#include "gpu.h"
+
+#include <stdlib.h>
+
+/* ---- log-probabilities ---- */
+
+enum { LOSS_BLOCK = 1024, LEAST_ROWS = 64, MOST_ROWS = 4096 };
+static const size_t LOGIT_BYTES = (size_t)1 << 30;
+
+struct chunk {
+    struct cuda *c;
+    const struct logprob_args *a;
+    const int *row; int n;                     /* host: its rows of x */
+    const int *target; const float *dlp; float *lp;        /* [dev] of its rows */
+    struct mat x, logit, d, dx;                /* [n, C], [n, V] f32, [n, V] in x's dtype (f32: over the logits), [n, C] f32 */
+};
+
+/* A block a row. d = dlp * ((v == target) - p); at the target 1 - p without the cancellation of rounding p first. */
+template <class D> __global__ void loss_rows(struct view<const float> logit, const int *target, float *lp, D *d, const float *dlp)
+{
+    size_t row = blockIdx.x;
+    const float *l = logit.p + row * (size_t)logit.cols;
+    float top = -INFINITY, sum = 0;
+    for (int v = (int)threadIdx.x; v < logit.cols; v += (int)blockDim.x) top = fmaxf(top, l[v]);
+    top = row_max(top);
+    for (int v = (int)threadIdx.x; v < logit.cols; v += (int)blockDim.x) sum += expf(l[v] - top);
+    sum = row_sum(sum);
+    float rest = logf(sum), mine = l[target[row]] - top - rest;
+    if (d) {
+        __syncthreads();                       /* l[target] is read by all before it is written over */
+        for (int v = (int)threadIdx.x; v < logit.cols; v += (int)blockDim.x) {
+            float p = expf(l[v] - top - rest);
+            from_float(&d[row * (size_t)logit.cols + (size_t)v], v == target[row] ? dlp[row] * (1 - expf(mine)) : -dlp[row] * p);
+        }
+    }
+    if (threadIdx.x == 0) lp[row] = mine;
+}
+
+static void run_chunk(struct ops *o, struct chunk *k)
+{
+    const struct logprob_args *a = k->a;
+    o->gather(o, k->x, a->x, k->row);
+    o->linear(o, k->logit, k->x, a->w, NULL);
+    BY_TYPE(a->x.t, D,
+        LAUNCH(k->c, (loss_rows<D>), dim3((unsigned)k->n), dim3(LOSS_BLOCK), 0, view_of<const float>(k->logit), k->target, k->lp, (D *)k->d.p, k->dlp));
+    if (!k->d.p) return;
+    if (a->dx.p) {
+        o->zero(o, k->dx.p, (size_t)k->n * (size_t)k->dx.cols * sizeof(float));
+        o->linear_dx(o, k->dx, k->d, a->w);
+        o->scatter_add(o, a->dx, k->dx, k->row);
+    }
+    if (a->dw) o->linear_dw(o, a->dw, NULL, k->d, k->x);
+}
+
+static int chunk_rows(int V)
+{
+    size_t n = LOGIT_BYTES / (4 * (size_t)V) / 64 * 64;
+    return n < LEAST_ROWS ? LEAST_ROWS : n > MOST_ROWS ? MOST_ROWS : (int)n;
+}
+
+static size_t round256(size_t n) { return (n + 255) / 256 * 256; }
+
+/* The chunks one after the other: row[n], and their targets and gradients behind them on the host. */
+static void run_chunks(struct ops *o, const struct logprob_args *a, const int *row, int n, const int *target, const float *dlp, float *lp, bool back)
+{
+    struct cuda *c = cuda_of(o);
+    int V = a->w.rows, C = a->w.cols, most = chunk_rows(V) < n ? chunk_rows(V) : n;
+    bool own = back && a->x.t != DT_F32;
+    size_t logits = round256((size_t)most * (size_t)V * 4), ds = own ? round256((size_t)most * (size_t)V * 2) : 0;
+    size_t xs = round256((size_t)most * (size_t)C * 4);
+    char *mem = (char *)cuda_scratch(c, SCRATCH_LOSS, logits + ds + 2 * xs + round256((size_t)n * 4));
+    if (!mem) return;
+    float *lp_dev = (float *)(mem + logits + ds + 2 * xs);
+    for (int i = 0; i < n; i += most) {
+        int m = n - i < most ? n - i : most;
+        const int *t = cuda_ints(c, target + i, (size_t)m);
+        const float *d = (const float *)cuda_upload(c, dlp + i, (size_t)m * sizeof *d);
+        if (!t || !d) return;
+        struct chunk k = { c, a, row + i, m, t, d, lp_dev + i, mat_of(mem + logits + ds, a->x.t, m, C), mat_of(mem, DT_F32, m, V),
+                           back ? mat_of(own ? mem + logits : mem, a->x.t, m, V) : mat{}, mat_of(mem + logits + ds + xs, DT_F32, m, C) };
+        run_chunk(o, &k);
+    }
+    o->download(o, lp, lp_dev, (size_t)n * sizeof *lp);
+}
+
+static void logprob(struct ops *o, const struct logprob_args *a)
+{
+    int T = a->x.rows, n = 0;
+    bool back = a->dlp && (a->dx.p || a->dw);
+    assert(a->x.cols == a->w.cols);
+    int *row = (int *)mem_array((size_t)T + 1, 2 * sizeof *row), *target = row + T;
+    float *dlp = (float *)mem_array((size_t)T + 1, 2 * sizeof *dlp), *lp = dlp + T;
+    for (int t = 0; t < T; t++) {
+        assert(a->target[t] < a->w.rows);
+        a->lp[t] = 0;
+        if (a->target[t] < 0) continue;
+        row[n] = t;
+        target[n] = a->target[t];
+        dlp[n++] = back ? a->dlp[t] : 0;
+    }
+    if (n) run_chunks(o, a, row, n, target, dlp, lp, back);
+    for (int i = 0; i < n; i++) a->lp[row[i]] = lp[i];
+    free(row);
+    free(dlp);
+}
+
+/* ---- the optimiser ---- */
+
+template <class T, int N> __global__ void adamw_all(struct adamw_args a, T *copy)
+{
+    size_t i = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * N;
+    float w[N], m[N], v[N], g[N];
+    if (i >= a.n) return;
+    load<float, N>(w, a.w + i);
+    load<float, N>(m, a.m + i);
+    load<float, N>(v, a.v + i);
+    load<float, N>(g, a.g + i);
+    for (int k = 0; k < N; k++) {
+        float x = g[k] * a.gscale;
+        m[k] = a.b1 * m[k] + (1 - a.b1) * x;
+        v[k] = a.b2 * v[k] + (1 - a.b2) * x * x;
+        w[k] -= a.lr * (m[k] / a.bc1 / (sqrtf(v[k] / a.bc2) + a.eps) + a.decay * w[k]);
+    }
+    store<float, N>(a.w + i, w);
+    store<float, N>(a.m + i, m);
+    store<float, N>(a.v + i, v);
+    if (copy) store<T, N>(copy + i, w);
+}
+
+static void adamw(struct ops *o, const struct adamw_args *a)
+{
+    void *copy = a->copy == a->w ? NULL : a->copy;
+    if (!a->n) return;
+    bool packs = a->n % 8 == 0 && (uintptr_t)copy % 16 == 0 && cuda_packs(a->w, a->m, a->v, a->g);
+    BY_TYPE(a->copy_t, T, BY_PACK(packs, N,
+        LAUNCH(cuda_of(o), (adamw_all<T, N>), dim3((unsigned)div_up((int64_t)a->n, N * BLOCK)), dim3(BLOCK), 0, *a, (T *)copy)));
+}
+
+/* ---- sums of squares, in double ---- */
+
+enum { SQUARES = 8192 };                       /* numbers a block */
+
+__global__ void square_parts(double *part, const float *p, size_t n)
+{
+    __shared__ double sum[BLOCK];
+    size_t first = (size_t)blockIdx.x * SQUARES, end = first + SQUARES < n ? first + SQUARES : n;
+    double s = 0;
+    for (size_t i = first + threadIdx.x; i < end; i += BLOCK) s += (double)p[i] * (double)p[i];
+    sum[threadIdx.x] = s;
+    for (unsigned half = BLOCK / 2; half; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) sum[threadIdx.x] += sum[threadIdx.x + half];
+    }
+    if (threadIdx.x == 0) part[blockIdx.x] = sum[0];
+}
+
+__global__ void square_total(double *total, const double *part, int n)
+{
+    __shared__ double sum[BLOCK];
+    double s = 0;
+    for (int i = (int)threadIdx.x; i < n; i += BLOCK) s += part[i];
+    sum[threadIdx.x] = s;
+    for (unsigned half = BLOCK / 2; half; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) sum[threadIdx.x] += sum[threadIdx.x + half];
+    }
+    if (threadIdx.x == 0) *total = sum[0];
+}
+
+static double sumsq(struct ops *o, const float *p, size_t n)
+{
+    struct cuda *c = cuda_of(o);
+    int parts = div_up((int64_t)n, SQUARES);
+    double total = 0;
+    if (!n) return 0;
+    double *part = (double *)cuda_scratch(c, SCRATCH_SUMS, ((size_t)parts + 1) * sizeof *part);
+    if (!part) return 0;
+    LAUNCH(c, square_parts, dim3((unsigned)parts), dim3(BLOCK), 0, part, p, n);
+    LAUNCH(c, square_total, dim3(1), dim3(BLOCK), 0, part + parts, part, parts);
+    o->download(o, &total, part + parts, sizeof total);
+    return total;
+}
+
+void cuda_set_losses(struct ops *o)
+{
+    o->logprob = logprob;
+    o->adamw = adamw;
+    o->sumsq = sumsq;
+}
