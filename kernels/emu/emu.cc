@@ -190,7 +190,7 @@ void run_block(size_t shared)
     run.warp.assign((run.threads + LANES - 1) / LANES, warp());
     if (shared) memset(emu_here.dynamic, 0xff, shared);
     while (run.ended < run.threads) {
-        struct fiber *f;
+        struct fiber *f = NULL;
         if (run.next_ready < run.ready.size()) f = run.ready[run.next_ready++];
         else if (run.started < run.threads) f = take_idle();
         else stuck();
