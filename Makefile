@@ -33,7 +33,7 @@ endif
 B       = build/$(FLAVOUR)
 
 # Which program needs which layers of lib/ (a layer's includes may only point to layers further right).
-cos-cat      = record store base
+cos-cat      = media record text store base
 cos-segment  = media record text store base
 cos-select   = record text store base
 cos-eval     = record text store base

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cos-cat: joins, converts, checks, cuts and mixes record streams. Records stay packed: the reader finds where each
  * ends, threads check or convert them in batches, the writer puts the batches out in order. */
-#include "common.h"
+#include "cat.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,7 +16,8 @@ static struct {
     bool json, from_json, plain, check, shuffle, merge, header;
     uint64_t head, skip, sample;
     const char *shard;
-} set;
+    struct cat_to to;
+} set = { .to = { .threshold = 0.5, .tar_mb = 3000, .tar_count = 100000 } };
 
 static const struct opt opts[] = {
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Forms" },
@@ -26,6 +27,18 @@ static const struct opt opts[] = {
     { 'c', "check", NULL, OPT_FLAG, &set.check, 0, 0, "hold each record to the schema of its kind; the first that fails is\n"
       "an error, with --rejects all are kept there" },
     { 'H', "header", NULL, OPT_FLAG, &set.header, 0, 0, "print which programs made the stream, and its count, as text" },
+    { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "The JSON of others" },
+    { 't', "to", "FORM", OPT_STR, &set.to.form, 0, 0, "write it in one of the forms below, a line each" },
+    { 0, "images", "DIR|ARCHIVE", OPT_STR, &set.to.images, 0, 0, "taken off image names: images.zip!17.png becomes 17.png;\n"
+      "with --tar, where references are looked up" },
+    { 0, "tar", "PATTERN", OPT_STR, &set.to.tar, 0, 0, "into tar files, as WebDataset has them: 17.json with 17.png beside it\n"
+      "(17.0.png, 17.1.png). out-%06d.tar: shards; -: stdout" },
+    { 0, "tar-size", "MB", OPT_INT, &set.to.tar_mb, 1, 1 << 24, "a shard ends before it is larger" },
+    { 0, "tar-count", "N", OPT_U64, &set.to.tar_count, 0, 0, "or has N records; 0: any number" },
+    { 0, "labels", "LIST", OPT_STR, &set.to.labels, 0, 0, "whose labels (their \"by\"), with commas, the first that speaks;\n"
+      "without it the first there is" },
+    { 0, "target", EXPORT_TARGET_WORDS, OPT_CHOICE, &set.to.target, 0, 0, "labels right or wrong, or shares; form: as the form has them" },
+    { 0, "threshold", "X", OPT_FLOAT, &set.to.threshold, 0, 1, "hard: a value of X or more is right" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Choosing records, in this order" },
     { 0, "skip", "N", OPT_U64, &set.skip, 0, 0, "leave out the first N" },
     { 0, "shard", "I/N", OPT_STR, &set.shard, 0, 0, "keep record k (from 0) of the input where k mod N is I" },
@@ -35,7 +48,7 @@ static const struct opt opts[] = {
     { 0, "merge", NULL, OPT_FLAG, &set.merge, 0, 0, "the operands are all shards of one stream, in order: interleave them" },
     OPT_END };
 
-static const char details[] =
+static const char about[] =
     "Without options the input streams become one. A stream cut short, a record damaged or a count that is\n"
     "wrong ends with status 1 and leaves the output without its trailer, so that the next program notices.\n"
     "In the JSON form bytes are {\"$bin\": base64}, arrays of numbers {\"$u32\": [..]} and {\"$f32\": [..]}, other\n"
@@ -45,7 +58,22 @@ static const char details[] =
     "  cos-cat --plain < paths.cos | jq -c 'select(.path.steps | length > 6)' | cos-cat --from-json > long.cos\n"
     "  cos-cat --check < paths.cos > /dev/null\n"
     "  cos-cat --shard 0/4 < all.cos > s0.cos; ...; cos-cat --merge s0.cos s1.cos s2.cos s3.cos > all.cos\n"
-    "  cos-cat --shuffle --seed 7 < train.cos | cos-cat --head 1000 > some.cos";
+    "  cos-cat --shuffle --seed 7 < train.cos | cos-cat --head 1000 > some.cos\n"
+    "  cos-cat --to llava --images images.zip < train.cos > train.jsonl\n"
+    "  cos-cat --to trl --labels mc --threshold 0.01 < labelled.cos > prm.jsonl\n"
+    "  cos-cat --to record --tar 'train-%06d.tar' --images data < train.cos\n"
+    "\n"
+    "Forms of --to (cos-segment --from reads them), and what each drops (-), which is counted on stderr:\n";
+
+static char *details(void)
+{
+    struct buf b = {0};
+    buf_str(&b, about);
+    form_help(true, &b);
+    buf_str(&b, "--to goes alone: what is to be chosen first comes from another cos-cat. A record that the form cannot have is\n"
+                "rejected, with --rejects kept.");
+    return b.p;
+}
 
 struct item { uint64_t number; size_t in, out; char *why; };     /* ends of its bytes; why: not as the schema wants */
 
@@ -523,8 +551,17 @@ static void free_cat(struct cat *c)
     schemas_free(c->schemas);
 }
 
+static int run_to(struct tool *t)
+{
+    bool other = set.json || set.from_json || set.plain || set.check || set.shuffle || set.merge || set.header || set.head || set.skip
+                 || set.sample || set.shard;
+    return other ? fail_kind(ERR_USAGE, "--to: goes alone; put another cos-cat before it") : cat_to(t, &set.to);
+}
+
 static int run(struct tool *t)
 {
+    if (set.to.form) return run_to(t);
+    if (set.to.tar || set.to.images || set.to.labels) return fail_kind(ERR_USAGE, "--tar, --images and --labels: want --to");
     if (set.merge && set.from_json) return fail_kind(ERR_USAGE, "--merge: reads records, not JSON");
     if (set.header && (set.merge || set.from_json)) return fail_kind(ERR_USAGE, "--header: reads one record stream");
     if (set.header) return show_header(t);
@@ -537,9 +574,11 @@ static int run(struct tool *t)
     return bad ? -1 : 0;
 }
 
-static const struct command cmds[] = { { NULL, NULL, opts, run, "[FILE...]", details }, { 0 } };
-
 int main(int argc, char **argv)
 {
-    return tool_main("cos-cat", "joins, converts, checks, cuts and mixes record streams", cmds, argc, argv);
+    char *text = details();
+    const struct command cmds[] = { { NULL, NULL, opts, run, "[FILE...]", text }, { 0 } };
+    int status = tool_main("cos-cat", "joins, converts, checks, cuts and mixes record streams", cmds, argc, argv);
+    free(text);
+    return status;
 }

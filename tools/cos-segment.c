@@ -6,41 +6,47 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/names.h"
 #include "record/import.h"
 
 static struct {
     int from;
     const char *images, *tokenizer, *source;
-    bool lenient, inline_;
-} set = { .from = IMPORT_COS };
+    bool lenient, inline_, tar;
+} set = { .from = FORM_COS };
 
 static const struct opt opts[] = {
-    { 'f', "from", "cos|llava|raw|prm|dpo|text", OPT_CHOICE, &set.from, 0, 0, "the form of the input" },
+    { 'f', "from", FORM_WORDS, OPT_CHOICE, &set.from, 0, 0, "the form of the input" },
     { 0, "images", "DIR|ARCHIVE", OPT_STR, &set.images, 0, 0, "where the images are: dir/17.png, images.zip!17.png" },
     { 0, "inline", NULL, OPT_FLAG, &set.inline_, 0, 0, "put the images' bytes into the records" },
+    { 0, "tar", NULL, OPT_FLAG, &set.tar, 0, 0, "the input is tar files (WebDataset's shards, plain or compressed):\n"
+      "17.json is a row, 17.png or 17.0.png, 17.1.png beside it are its\n"
+      "images; without --inline references shard.tar!17.png" },
     { 0, "lenient", NULL, OPT_FLAG, &set.lenient, 0, 0, "accept chains with white space that the format has not;\n"
       "raw steps may lack names and reflections" },
     { 0, "source", "NAME", OPT_STR, &set.source, 0, 0, "the data set's name, for rows that do not say" },
     { 0, "tokenizer", "FILE", OPT_STR, &set.tokenizer, 0, 0, "a tokenizer.json: adds token ids and the steps' spans" },
     OPT_END };
 
-static const char details[] =
-    "Input: JSON lines, or one JSON array of objects.\n"
-    "  cos    conversations (or \"text\") whose reply is in the step format\n"
-    "  llava  conversations; a reply in the step format gives a path, any other is the answer\n"
-    "  raw    \"reasoning\": [{\"step_name\", \"step_thought\", \"step_reflection\"}], \"extract_answer\"; with\n"
-    "         \"step_scores\" and \"answer_score\" as a PRM writes them\n"
-    "  prm    replies with a tag behind each step, and labels\n"
-    "  dpo    \"chosen\" and \"rejected\" replies\n"
-    "  text   free-form chains: LLaVA-CoT tags, \"Step k:\", headings, numbered steps, paragraphs; which of them is\n"
-    "         in meta.segment\n"
+static const char about[] =
     "A row that is not JSON ends the program; one that makes no record is rejected, counted by reason, and kept by\n"
-    "--rejects with its reply in meta.reply. Keys that no form knows go into meta. Rows without an id get\n"
+    "--rejects with its reply in meta.reply. Keys that its form does not know go into meta. Rows without an id get\n"
     "\"line-17\", or \"FILE-17\" with operands; rows that follow each other with one id are paths 0, 1, ... of it.\n"
+    "Labels are by \"mc\" where they are k of n tries, else by \"prm-json\". cos-cat --to FORM is the way back.\n"
     "\n"
     "  cos-segment --from cos --images images.zip < train.jsonl > train.cos\n"
     "  cos-segment --from raw --rejects bad.cos steps-*.jsonl > steps.cos\n"
+    "  cos-segment --from llava --tar --inline shard-*.tar > train.cos\n"
     "  cos-segment --from text < rationales.jsonl | cos-cat --plain | jq .meta.segment | sort | uniq -c";
+
+static char *details(void)
+{
+    struct buf b = {0};
+    buf_str(&b, "Input: JSON lines, one JSON array of objects, or with --tar such rows beside their images.\n");
+    form_help(false, &b);
+    buf_str(&b, about);
+    return b.p;
+}
 
 struct segment {
     struct tool *t;
@@ -48,13 +54,25 @@ struct segment {
     struct tokenizer *tok;
     char *prefix;
     struct import_in *in;
+    struct tar_in *tar;
+    const char *shard;                         /* "FILE!" of it, kept in shards for rows under way */
+    struct names shards;
+    uint64_t samples;                          /* read of it */
     const char *file, *name;                   /* the input's, and as ids have it: without its folder */
     struct buf last_id;                        /* of the record written last, and how many paths it had so far */
     int64_t paths;
     uint64_t done;
 };
 
-struct item { struct buf text; uint64_t line; const char *file, *name; struct record *out; const char *why; };
+struct item {
+    struct buf text;                           /* the row; empty: a sample without one */
+    struct tar_sample beside;
+    const char *shard;
+    uint64_t line;
+    const char *file, *name;
+    struct record *out;
+    const char *why;
+};
 
 /* ---- the three stages ---- */
 
@@ -64,49 +82,55 @@ static int next_file(struct segment *s)
     const char *name;
     int r = tool_next_file(s->t, &f, &name);
     if (r <= 0) return r;
-    import_close(s->in);
-    s->in = import_open(f, name);
     s->file = name;
+    if (set.tar) {
+        tar_close(s->tar);
+        s->samples = 0;
+        if (!(s->tar = tar_open(f, name, 0))) return -1;
+        char *shard = mem_fmt("%s!", name);
+        size_t k = names_index(&s->shards, (struct slice){ shard, strlen(shard) });
+        s->shard = s->shards.name[k].p;
+        free(shard);
+    } else {
+        import_close(s->in);
+        s->in = import_open(f, name);
+    }
     const char *slash = strrchr(name, '/');
     s->name = s->t->noperand && strcmp(name, "stdin") ? (slash ? slash + 1 : name) : "line";
     return 1;
 }
 
-static int read_row(void *arg, void **item)
+static bool is_json(const char *name, size_t n) { return n > 5 && !strcmp(name + n - 5, ".json"); }
+static bool is_wanted(const char *name, size_t n) { return set.inline_ || is_json(name, n); }
+
+/* The row of a sample: KEY.json, else the first .json there is. */
+static void take_row(struct item *it)
 {
-    struct segment *s = arg;
-    struct slice row;
-    uint64_t line;
-    int r = s->in ? 0 : next_file(s);
-    if (!s->in) return r;
-    while ((r = import_next(s->in, &row, &line)) == 0 && (r = next_file(s)) > 0) {}
-    if (r <= 0) return r;
-    struct item *it = mem_alloc(sizeof *it);
-    buf_add(&it->text, row.p, row.n);
-    it->line = line;
-    it->file = s->file;
-    it->name = s->name;
-    tool_count(s->t, 1, 0);
-    *item = it;
-    return 1;
+    struct tar_member *row = NULL;
+    for (int i = 0; i < it->beside.n; i++) {
+        struct tar_member *m = &it->beside.m[i];
+        if (!is_json(m->name, m->nname)) continue;
+        bool key = tar_key(m->name, m->nname).n + 5 == m->nname;
+        if (!row || key) row = m;
+        if (key) break;
+    }
+    if (row) buf_add(&it->text, row->bytes.p, row->bytes.len);
+    else it->why = "a sample without a row";
 }
 
-static int work(void *arg, void *item)
+static int read_text(struct segment *s, struct item *it)       /* the next row of the file: 1, 0, -1 */
 {
-    struct segment *s = arg;
-    struct item *it = item;
-    struct record *row = rec_new();
-    int bad = import_parse(it->text.p, it->text.len, row);
-    if (bad) fail_in("%s: line %" PRIu64, it->file, it->line);
-    else {
-        it->out = rec_new();
-        it->why = NULL;
-        row->number = it->line;
-        if (import_row(&s->cfg, row, it->out, &it->why) && !it->why) bad = -1;
+    struct slice row;
+    int r;
+    if (!set.tar) {
+        if ((r = import_next(s->in, &row, &it->line)) > 0) buf_add(&it->text, row.p, row.n);
+        return r;
     }
-    rec_free(row);
-    buf_free(&it->text);
-    return bad;
+    if ((r = tar_next(s->tar, is_wanted, &it->beside)) <= 0) return r;
+    it->line = ++s->samples;
+    it->shard = set.inline_ ? NULL : s->shard;
+    take_row(it);
+    return 1;
 }
 
 static void drop(void *arg, void *item)
@@ -114,8 +138,55 @@ static void drop(void *arg, void *item)
     struct item *it = item;
     (void)arg;
     buf_free(&it->text);
+    tar_sample_free(&it->beside);
     rec_free(it->out);
     free(it);
+}
+
+static int read_row(void *arg, void **item)
+{
+    struct segment *s = arg;
+    int r = s->file ? 1 : next_file(s);
+    if (r <= 0) return r;
+    struct item *it = mem_alloc(sizeof *it);
+    while ((r = read_text(s, it)) == 0 && (r = next_file(s)) > 0) {}
+    it->file = s->file;
+    it->name = s->name;
+    if (r <= 0) {
+        drop(NULL, it);
+        return r;
+    }
+    tool_count(s->t, 1, 0);
+    *item = it;
+    return 1;
+}
+
+static int fail_row(const struct item *it)
+{
+    const char *what = set.tar ? "sample" : "line";
+    return fail_in("%s: %s %" PRIu64, it->file, what, it->line);
+}
+
+static int work(void *arg, void *item)
+{
+    struct segment *s = arg;
+    struct item *it = item;
+    if (it->why) return 0;
+    struct record *row = rec_new();
+    struct import_beside beside = { it->shard, it->beside.m, it->beside.n };
+    struct import_cfg cfg = s->cfg;
+    if (set.tar) cfg.beside = &beside;
+    int bad = import_parse(it->text.p, it->text.len, row);
+    if (bad) fail_row(it);
+    else {
+        it->out = rec_new();
+        row->number = it->line;
+        if (import_row(&cfg, row, it->out, &it->why) && !it->why) bad = -1;
+    }
+    rec_free(row);
+    buf_free(&it->text);
+    tar_sample_free(&it->beside);
+    return bad;
 }
 
 /* An id for rows without one; a number for each path of a question. */
@@ -124,6 +195,7 @@ static void name_record(struct segment *s, const struct item *it)
     struct record *r = it->out;
     const char *id;
     size_t n;
+    if (!r) return;
     if (!val_get(&r->root, "id")) {
         char *made = mem_fmt("%s-%" PRIu64, it->name, it->line);
         val_set(&r->zone, &r->root, "id", val_of_cstr(&r->zone, made));
@@ -137,7 +209,7 @@ static void name_record(struct segment *s, const struct item *it)
         s->paths = 0;
     }
     val *path = val_get(&r->root, "path");
-    if (path) val_set(&r->zone, path, "index", val_of_i64(s->paths++));
+    if (path && !s->cfg.form->whole) val_set(&r->zone, path, "index", val_of_i64(s->paths++));
     if (set.source && !val_get(&r->root, "source"))
         val_set(&r->zone, &r->root, "source", val_of_cstr(&r->zone, set.source));
 }
@@ -157,7 +229,7 @@ static int write_record(void *arg, void *item)
 
 static int open_images(struct segment *s)
 {
-    if (set.inline_) {
+    if (set.inline_ && (!set.tar || set.images)) {
         s->cfg.media = media_open(set.images, NULL);
         return s->cfg.media ? 0 : -1;
     }
@@ -171,6 +243,8 @@ static int open_images(struct segment *s)
 static int convert(struct segment *s)
 {
     struct par_pipe pipe = { s, read_row, work, write_record, drop };
+    if (set.tar && !set.inline_ && !s->t->noperand)
+        return fail_kind(ERR_USAGE, "--tar: images of stdin cannot be referred to; want --inline, or files");
     if (open_images(s)) return -1;
     if (set.tokenizer && !(s->cfg.tok = s->tok = tok_load(set.tokenizer))) return -1;
     if (tool_open_out(s->t) || par_pipe(s->t->std.threads, &pipe)) return -1;
@@ -179,9 +253,11 @@ static int convert(struct segment *s)
 
 static int run(struct tool *t)
 {
-    struct segment s = { .t = t, .cfg = { .form = (enum import_form)set.from, .lenient = set.lenient } };
+    struct segment s = { .t = t, .cfg = { .form = &forms[set.from], .lenient = set.lenient } };
     int bad = convert(&s);
     import_close(s.in);
+    tar_close(s.tar);
+    names_free(&s.shards);
     media_close(s.cfg.media);
     tok_free(s.tok);
     buf_free(&s.last_id);
@@ -189,6 +265,11 @@ static int run(struct tool *t)
     return bad;
 }
 
-static const struct command cmds[] = { { NULL, NULL, opts, run, "[FILE...]", details }, { 0 } };
-
-int main(int argc, char **argv) { return tool_main("cos-segment", "makes step records of foreign JSON", cmds, argc, argv); }
+int main(int argc, char **argv)
+{
+    char *text = details();
+    const struct command cmds[] = { { NULL, NULL, opts, run, "[FILE...]", text }, { 0 } };
+    int status = tool_main("cos-segment", "makes step records of foreign JSON", cmds, argc, argv);
+    free(text);
+    return status;
+}

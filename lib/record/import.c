@@ -4,9 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "text/prompt.h"
-
-const char *const import_form_names[IMPORT_FORMS] = { "cos", "llava", "raw", "prm", "dpo", "text" };
 
 /* ---- rows and values ---- */
 
@@ -93,38 +92,112 @@ static int put_choices(struct import_job *j)
     return 0;
 }
 
+static int put_bytes(struct import_job *j, const void *p, size_t n, val *image)
+{
+    msgpack_zone *z = &j->out->zone;
+    const char *type = image_type(p, n);
+    if (!type) return import_reject(j, "unreadable image");
+    val_set(z, image, "data", val_of_bin(z, p, n));
+    val_set(z, image, "type", val_of_cstr(z, type));
+    return 0;
+}
+
 static int inline_image(struct import_job *j, struct slice ref, val *image)
 {
     struct buf b = {0};
-    const char *type = NULL;
-    msgpack_zone *z = &j->out->zone;
-    int bad = media_get(j->cfg->media, ref.p, ref.n, &b);
-    if (!bad && !(type = image_type(b.p, b.len))) bad = -1;
-    if (!bad) {
-        val_set(z, image, "data", val_of_bin(z, b.p, b.len));
-        val_set(z, image, "type", val_of_cstr(z, type));
-    }
+    int bad = media_get(j->cfg->media, ref.p, ref.n, &b) ? import_reject(j, "unreadable image") : put_bytes(j, b.p, b.len, image);
     buf_free(&b);
-    return bad ? import_reject(j, "unreadable image") : 0;
+    return bad;
+}
+
+static void put_ref(struct import_job *j, const char *prefix, struct slice name, val *image)
+{
+    struct buf ref = {0};
+    if (prefix) buf_str(&ref, prefix);
+    buf_add(&ref, name.p, name.n);
+    val_set(&j->out->zone, image, "ref", val_of_str(&j->out->zone, ref.p, ref.len));
+    buf_free(&ref);
+}
+
+/* The image file beside the row with this name, with or without its folder; NULL: none. */
+static const struct tar_member *find_beside(const struct import_job *j, struct slice name)
+{
+    const struct import_beside *b = j->cfg->beside;
+    for (int i = 0; b && i < b->n; i++) {
+        const struct tar_member *m = &b->m[i];
+        const char *slash = strrchr(m->name, '/'), *base = slash ? slash + 1 : m->name;
+        if ((m->nname == name.n && !memcmp(m->name, name.p, name.n)) || (strlen(base) == name.n && !memcmp(base, name.p, name.n))) return m;
+    }
+    return NULL;
+}
+
+static int put_member(struct import_job *j, const struct tar_member *m, val *image)
+{
+    if (!j->cfg->beside->prefix) return put_bytes(j, m->bytes.p, m->bytes.len, image);
+    put_ref(j, j->cfg->beside->prefix, (struct slice){ m->name, m->nname }, image);
+    return 0;
+}
+
+static int name_image(struct import_job *j, struct slice name, val *image)
+{
+    const struct tar_member *m = find_beside(j, name);
+    if (m) return put_member(j, m, image);
+    while (j->cfg->prefix && name.n > 1 && (name.p[0] == '/' || !strncmp(name.p, "./", 2))) name.p++, name.n--;
+    if (!j->cfg->media) {
+        put_ref(j, j->cfg->prefix, name, image);
+        return 0;
+    }
+    return inline_image(j, name, image);
 }
 
 static int put_image(struct import_job *j, const val *v, val *images)
 {
     struct slice name;
-    msgpack_zone *z = &j->out->zone;
     val image = val_map();
     if (v && v->type == MSGPACK_OBJECT_MAP) v = val_get(v, "ref") ? val_get(v, "ref") : val_get(v, "path");
     if (!import_text(v, &name) || import_blank(name)) return import_reject(j, "malformed image");
-    while (j->cfg->prefix && name.n > 1 && (name.p[0] == '/' || !strncmp(name.p, "./", 2))) name.p++, name.n--;
-    struct buf ref = {0};
-    if (j->cfg->prefix) buf_str(&ref, j->cfg->prefix);
-    buf_add(&ref, name.p, name.n);
-    int bad = 0;
-    if (j->cfg->media) bad = inline_image(j, (struct slice){ ref.p, ref.len }, &image);
-    else val_set(z, &image, "ref", val_of_str(z, ref.p, ref.len));
-    buf_free(&ref);
-    if (!bad) val_push(z, images, image);
-    return bad;
+    if (name_image(j, name, &image)) return -1;
+    val_push(&j->out->zone, images, image);
+    return 0;
+}
+
+static bool is_image(const char *name, size_t n)
+{
+    static const char *const ends[] = { ".png", ".jpg", ".jpeg", ".webp" };
+    for (int i = 0; i < countof(ends); i++)
+        if (n > strlen(ends[i]) && !strcasecmp(name + n - strlen(ends[i]), ends[i])) return true;
+    return false;
+}
+
+static int images_beside(const struct import_job *j)
+{
+    const struct import_beside *b = j->cfg->beside;
+    int n = 0;
+    for (int i = 0; b && i < b->n; i++) n += is_image(b->m[i].name, b->m[i].nname);
+    return n;
+}
+
+/* Does the row name none of the files beside it, but as many images as there are? Then its names are those they once had. */
+static bool renamed(const struct import_job *j, const val *v)
+{
+    struct slice name;
+    int n = v->type == MSGPACK_OBJECT_ARRAY ? val_len(v) : 1;
+    if (!n || n != images_beside(j)) return false;
+    for (int i = 0; i < n; i++)
+        if (import_text(v->type == MSGPACK_OBJECT_ARRAY ? val_at(v, i) : v, &name) && find_beside(j, name)) return false;
+    return true;
+}
+
+static int put_images_beside(struct import_job *j, val *images)
+{
+    const struct import_beside *b = j->cfg->beside;
+    for (int i = 0; b && i < b->n; i++) {
+        val image = val_map();
+        if (!is_image(b->m[i].name, b->m[i].nname)) continue;
+        if (put_member(j, &b->m[i], &image)) return -1;
+        val_push(&j->out->zone, images, image);
+    }
+    return 0;
 }
 
 static int put_images(struct import_job *j)
@@ -133,8 +206,9 @@ static int put_images(struct import_job *j)
     const val *v = import_use_first(j, keys);
     val images = val_array(&j->out->zone, 0);
     struct slice s;
-    if (!v || (import_text(v, &s) && import_blank(s))) return 0;
-    if (v->type == MSGPACK_OBJECT_ARRAY) {
+    if (!v || (import_text(v, &s) && import_blank(s)) || renamed(j, v)) {
+        if (put_images_beside(j, &images)) return -1;
+    } else if (v->type == MSGPACK_OBJECT_ARRAY) {
         for (int i = 0; i < val_len(v); i++)
             if (put_image(j, val_at(v, i), &images)) return -1;
     } else if (put_image(j, v, &images)) return -1;
@@ -145,6 +219,10 @@ static int put_images(struct import_job *j)
 int import_question(struct import_job *j, struct slice q)
 {
     if (import_blank(q)) return import_reject(j, "no question");
+    const val *choices = val_get(&j->out->root, "choices");
+    struct slice *choice = arena_alloc(&j->a, (size_t)val_len(choices) * sizeof *choice);
+    for (int i = 0; i < val_len(choices); i++) import_text(val_at(choices, i), &choice[i]);
+    prompt_without_choices(&q, choice, val_len(choices));
     import_put(j, "question", import_text_val(j, q));
     int marks = prompt_images(q), images = val_len(val_get(&j->out->root, "images"));
     return marks > images ? import_reject(j, "more image marks than images") : 0;
@@ -183,14 +261,34 @@ static void put_rest(struct import_job *j)
         if (i >= TICKS || !j->row.used[i]) keep(j, &map->via.map.ptr[i]);
 }
 
+/* The row is a record; its images alone may be elsewhere now. */
+static int import_whole(struct import_job *j)
+{
+    j->out->root = val_copy(&j->out->zone, j->row.map);
+    const val *images = val_get(&j->out->root, "images");
+    for (int i = 0; i < val_len(images); i++) {
+        val *image = val_at(images, i);
+        struct slice name;
+        if (!import_text(val_get(image, "ref"), &name)) continue;
+        val_remove(image, "ref");
+        if (name_image(j, name, image)) return -1;
+    }
+    return 0;
+}
+
 int import_row(const struct import_cfg *c, const struct record *row, struct record *out, const char **why)
 {
     struct import_job j = { .cfg = c, .row.map = &row->root, .out = out };
     rec_clear(out);
     out->number = row->number;
+    if (c->form->whole) {
+        int status = import_whole(&j);
+        *why = j.why;
+        return status;
+    }
     put_id(&j);
     put_gold(&j);
-    int bad = put_images(&j) || put_choices(&j) || import_chain[c->form](&j);
+    int bad = put_images(&j) || put_choices(&j) || c->form->read(&j);
     put_rest(&j);
     val *meta = val_get(&out->root, "meta");
     if (meta && meta->type == MSGPACK_OBJECT_MAP && !meta->via.map.size) val_remove(&out->root, "meta");

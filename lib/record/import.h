@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Foreign JSON into step records: the forms of the CoS reference, of InternVL and LLaVA, and free-form chains.
+ * Foreign JSON into step records: the forms of record/form.h.
  *
  *     struct import_in *in = import_open(stdin, "stdin");
  *     while ((s = import_next(in, &text, &line)) > 0)
  *         if (import_parse(text.p, text.n, row)) ...               not JSON: broken input
  *         else if (import_row(&cfg, row, record, &why)) ...        a row that makes no record: count(why)
  *
- * A row's keys that no form knows are kept in meta. What was asked is never cleaned; see text/steps.h for the chains.
+ * A row's keys that its form does not know are kept in meta. What was asked is never cleaned, except that a question's choices
+ * are taken off its end where they stand there as prompts have them ("\nA. red\nB. blue") and are given as "choices", too.
  */
 #ifndef RECORD_IMPORT_H
 #define RECORD_IMPORT_H
 
 #include "media/source.h"
-#include "record/record.h"
+#include "media/tar.h"
+#include "record/form.h"
 #include "text/tokenizer.h"
 
 /* ---- rows of a file: JSON lines, or one JSON array of objects, told apart by the first character ---- */
@@ -27,25 +29,19 @@ MUST_USE int import_parse(const char *s, size_t n, struct record *row);   /* -1:
 
 /* ---- a row to a record ---- */
 
-enum import_form {
-    IMPORT_COS,       /* {"id", "image", "conversations": [{"from", "value"}, ..]}, the reply in the step format; or the
-                         reply in "text" or "response" with "question": rollouts */
-    IMPORT_LLAVA,     /* conversations with any reply: step format gives a path, else the reply is the answer */
-    IMPORT_RAW,       /* {"question_id", "image", "question", "reasoning": [{"step_name", "step_thought",
-                         "step_reflection"}], "reason_step_num", "extract_answer"}; with step_scores, answer_score */
-    IMPORT_PRM,       /* conversations whose reply has a tag behind every step; labels as к+и and к-и in their place, in a
-                         copy behind <|split_token|>, or as an array "labels"; raw rows with scores, too */
-    IMPORT_DPO,       /* {"image", "question", "chosen", "rejected"}: a pair */
-    IMPORT_TEXT,      /* any reply, cut by text/freeform.h */
-    IMPORT_FORMS
+/* Files beside a row: the other members of a tar shard that share its key (media/tar.h). A row names its images by their
+ * member names; one that names none has all that are images, in their order. */
+struct import_beside {
+    const char *prefix;                        /* of the references made: "shard.tar!"; NULL: the bytes go into the record */
+    const struct tar_member *m; int n;
 };
-extern const char *const import_form_names[IMPORT_FORMS];
 
 struct import_cfg {
-    enum import_form form;
+    const struct form *form;
     bool lenient;                              /* accept chains that are complete but not exact (chain_parse) */
     const char *prefix;                        /* put before image names: "images.zip!" or "dir/"; NULL: nothing */
     struct media_source *media;                /* non-NULL: image bytes go into the record */
+    const struct import_beside *beside;        /* of this row; NULL: none */
     const struct tokenizer *tok;               /* non-NULL: adds path.tokens, spans and the tokenizer's digest */
 };
 /* Fills out (cleared first). -1: no record comes of this row; *why is the reason (static), out what could be read, with

@@ -22,7 +22,7 @@ static bool turn_is(const val *turn, const char *a, const char *b)
     return val_is_str(who, a) || val_is_str(who, b);
 }
 
-/* The first question and its reply; turns behind them and system texts go into meta. A list of plain strings is
+/* The first question and its reply; turns behind them and the system text go into meta. A list of plain strings is
  * question, reply, question, reply, ...; its last reply may state the answer. */
 static int read_turns(struct import_job *j, const val *turns, struct talk *k)
 {
@@ -39,7 +39,10 @@ static int read_turns(struct import_job *j, const val *turns, struct talk *k)
         else if (human && !k->has_question) k->question = s, k->has_question = true;
         else if (machine && k->has_question && !k->has_reply) k->reply = s, k->has_reply = true;
         else if (human || machine) {
-            val_push(z, &rest, val_copy(z, t));
+            val turn = val_map();
+            val_set(z, &turn, "from", val_of_cstr(z, human ? "human" : "gpt"));
+            val_set(z, &turn, "value", import_text_val(j, s));
+            val_push(z, &rest, turn);
             if (machine) k->last = s;
         } else return import_reject(j, "malformed conversation");
     }
@@ -55,7 +58,7 @@ static int read_talk(struct import_job *j, struct talk *k)
     *k = (struct talk){0};
     if (turns && (turns->type != MSGPACK_OBJECT_ARRAY || read_turns(j, turns, k))) return import_reject(j, "malformed conversation");
     struct slice s;
-    if (import_text(import_use(j, "question"), &s) && !k->has_question) k->question = s, k->has_question = true;
+    if (!k->has_question && import_text(import_use(j, "question"), &s)) k->question = s, k->has_question = true;
     if (!k->has_reply && import_text(import_use_first(j, replies), &s)) k->reply = s, k->has_reply = true;
     if (!k->has_question) return import_reject(j, "no question");
     if (import_question(j, k->question)) return -1;
@@ -74,17 +77,10 @@ static int parse_chain(struct import_job *j, struct slice s, struct chain *c)
     return strict || j->cfg->lenient ? 0 : import_reject(j, "white space differs from the format");
 }
 
-/* A chain made of parts must be one that is read again as the same: no marker within its texts. */
+/* A chain made of parts must be one that is read again as the same. */
 static int check_chain(struct import_job *j, const struct chain *c)
 {
-    struct buf b = {0};
-    struct chain back;
-    bool strict = false;
-    const char *why = NULL;
-    chain_write(c, 0, &b);
-    if (!chain_parse(b.p, b.len, &j->a, &back, &strict, &why) && (!strict || back.nstep != c->nstep)) why = "a marker within a step";
-    if (why && strcmp(why, "no thought") && strcmp(why, "no answer") && strcmp(why, "no step")) why = "a marker within a step";
-    buf_free(&b);
+    const char *why = path_unwritable(c);
     return why ? import_reject(j, why) : 0;
 }
 
@@ -109,35 +105,39 @@ static int add_tokens(struct import_job *j, const struct chain *c, val *path)
     return bad ? import_reject(j, "the tokenizer cannot encode it") : 0;
 }
 
-static int make_path(struct import_job *j, const struct chain *c, val *path)
+int import_make_path(struct import_job *j, const struct chain *c, val *path)
 {
     *path = path_from_chain(&j->out->zone, c);
     return add_tokens(j, c, path);
 }
 
-static int put_path(struct import_job *j, const struct chain *c, val *path)
+int import_put_path(struct import_job *j, const struct chain *c, val *path)
 {
-    if (make_path(j, c, path)) return -1;
+    if (import_make_path(j, c, path)) return -1;
     import_put(j, "path", *path);
     return 0;
 }
 
 /* ---- labels and scores ---- */
 
-enum { LABEL_NONE = -1, LABEL_BAD, LABEL_GOOD, LABEL_NEUTRAL };
-
-static void add_label(struct import_job *j, val *where, const char *key, int label)
+void import_add_label(struct import_job *j, val *where, const char *key, const struct import_label *l)
 {
     msgpack_zone *z = &j->out->zone;
-    if (label == LABEL_NONE) return;
+    if (!l->there) return;
     val one = val_map(), list = val_array(z, 0);
-    val_set(z, &one, "by", val_of_cstr(z, "prm-json"));
-    val_set(z, &one, "value", label == LABEL_NEUTRAL ? val_of_f64(0.5) : val_of_i64(label == LABEL_GOOD));
+    val_set(z, &one, "by", val_of_cstr(z, l->n ? "mc" : "prm-json"));
+    if (l->n) {
+        val_set(z, &one, "k", val_of_i64(l->k));
+        val_set(z, &one, "n", val_of_i64(l->n));
+    } else val_set(z, &one, "value", l->value == 0 || l->value == 1 ? val_of_i64(l->value == 1) : val_of_f64(l->value));
     val_push(z, &list, one);
     val_set(z, where, key, list);
 }
 
-static int label_of_tag(enum step_token t) { return t == TOK_GOOD ? LABEL_GOOD : t == TOK_BAD ? LABEL_BAD : LABEL_NEUTRAL; }
+static struct import_label label_of_tag(enum step_token t)
+{
+    return (struct import_label){ .there = true, .value = t == TOK_GOOD ? 1 : t == TOK_BAD ? 0 : 0.5 };
+}
 
 static bool has_labels(const struct chain *c)
 {
@@ -149,22 +149,24 @@ static bool has_labels(const struct chain *c)
 static void labels_from_tags(struct import_job *j, const struct chain *c, val *path)
 {
     val *steps = val_get(path, "steps");
-    for (int i = 0; i < c->nstep; i++) add_label(j, val_at(steps, i), "labels", label_of_tag(c->step[i].tag));
-    add_label(j, path, "answer_labels", label_of_tag(c->answer_tag));
+    struct import_label l;
+    for (int i = 0; i < c->nstep; i++) l = label_of_tag(c->step[i].tag), import_add_label(j, val_at(steps, i), "labels", &l);
+    l = label_of_tag(c->answer_tag);
+    import_add_label(j, path, "answer_labels", &l);
 }
 
-static int read_label(const val *v)
+bool import_read_label(const val *v, struct import_label *out)
 {
-    static const struct { const char *text; int label; } known[] = { { "+", LABEL_GOOD }, { "-", LABEL_BAD },
-        { "к+и", LABEL_GOOD }, { "к-и", LABEL_BAD }, { "ки", LABEL_NEUTRAL }, { "good", LABEL_GOOD }, { "bad", LABEL_BAD },
-        { "neutral", LABEL_NEUTRAL }, { "Good", LABEL_GOOD }, { "Bad", LABEL_BAD }, { "Neutral", LABEL_NEUTRAL } };
+    static const struct { const char *text; double value; } known[] = { { "+", 1 }, { "-", 0 }, { "к+и", 1 }, { "к-и", 0 }, { "ки", 0.5 },
+        { "good", 1 }, { "bad", 0 }, { "neutral", 0.5 }, { "Good", 1 }, { "Bad", 0 }, { "Neutral", 0.5 } };
     bool b;
     double x;
-    if (val_bool(v, &b)) return b ? LABEL_GOOD : LABEL_BAD;
-    if (val_f64(v, &x)) return x == 1 ? LABEL_GOOD : x == 0 ? LABEL_BAD : x == 0.5 ? LABEL_NEUTRAL : LABEL_NONE;
+    *out = (struct import_label){ .there = true };
+    if (val_bool(v, &b)) return out->value = b, true;
+    if (val_f64(v, &x)) return out->value = x, x >= 0 && x <= 1;
     for (int i = 0; i < countof(known); i++)
-        if (val_is_str(v, known[i].text)) return known[i].label;
-    return LABEL_NONE;
+        if (val_is_str(v, known[i].text)) return out->value = known[i].value, true;
+    return false;
 }
 
 /* "labels": one for each step, and one more for the answer or none. */
@@ -174,10 +176,10 @@ static int labels_from_list(struct import_job *j, const val *list, const struct 
     val *steps = val_get(path, "steps");
     if (n != c->nstep && n != c->nstep + 1) return import_reject(j, "label count differs");
     for (int i = 0; i < n; i++) {
-        int label = read_label(val_at(list, i));
-        if (label == LABEL_NONE) return import_reject(j, "malformed label");
-        if (i < c->nstep) add_label(j, val_at(steps, i), "labels", label);
-        else add_label(j, path, "answer_labels", label);
+        struct import_label l;
+        if (!import_read_label(val_at(list, i), &l)) return import_reject(j, "malformed label");
+        if (i < c->nstep) import_add_label(j, val_at(steps, i), "labels", &l);
+        else import_add_label(j, path, "answer_labels", &l);
     }
     return 0;
 }
@@ -200,18 +202,18 @@ static int import_scores(struct import_job *j, const struct chain *c, val *path)
 
 /* ---- the forms ---- */
 
-static int form_cos(struct import_job *j)
+int import_cos(struct import_job *j)
 {
     struct talk k;
     struct chain c;
     val path;
     if (read_talk(j, &k)) return -1;
-    if (!parse_chain(j, k.reply, &c)) return put_path(j, &c, &path);
+    if (!parse_chain(j, k.reply, &c)) return import_put_path(j, &c, &path);
     keep_reply(j, k.reply);
     return -1;
 }
 
-static int form_llava(struct import_job *j)
+int import_llava(struct import_job *j)
 {
     struct talk k;
     struct chain c;
@@ -225,7 +227,7 @@ static int form_llava(struct import_job *j)
         else keep_reply(j, k.reply);
         return 0;
     }
-    if (!parse_chain(j, k.reply, &c)) return put_path(j, &c, &path);
+    if (!parse_chain(j, k.reply, &c)) return import_put_path(j, &c, &path);
     keep_reply(j, k.reply);
     return -1;
 }
@@ -239,7 +241,7 @@ static int raw_field(struct import_job *j, const val *step, const char *key, con
     return j->cfg->lenient ? 0 : import_reject(j, missing);
 }
 
-static int form_raw(struct import_job *j)
+int import_raw(struct import_job *j)
 {
     static const char *const answers[] = { "extract_answer", "predicted_answer", NULL };
     struct slice q;
@@ -261,16 +263,16 @@ static int form_raw(struct import_job *j)
     val answer = import_scalar(j, import_use_first(j, answers));
     if (!import_text(&answer, &c.answer)) return import_reject(j, "no answer");
     c.has_answer = true;
-    return check_chain(j, &c) || put_path(j, &c, &path) || import_scores(j, &c, val_get(&j->out->root, "path")) ? -1 : 0;
+    return check_chain(j, &c) || import_put_path(j, &c, &path) || import_scores(j, &c, val_get(&j->out->root, "path")) ? -1 : 0;
 }
 
-static int form_prm(struct import_job *j)
+int import_prm(struct import_job *j)
 {
     static const char split[] = "<|split_token|>";
     struct talk k;
     struct chain c, labelled;
     val path;
-    if (val_get(j->row.map, "reasoning")) return form_raw(j);
+    if (val_get(j->row.map, "reasoning")) return import_raw(j);
     if (read_talk(j, &k)) return -1;
     const char *copy = memmem(k.reply.p, k.reply.n, split, strlen(split));
     struct slice first = { k.reply.p, copy ? (size_t)(copy - k.reply.p) : k.reply.n };
@@ -284,7 +286,7 @@ static int form_prm(struct import_job *j)
     }
     static const char *const lists[] = { "labels", "step_labels", NULL };
     const val *list = import_use_first(j, lists);
-    if (make_path(j, &c, &path)) return -1;
+    if (import_make_path(j, &c, &path)) return -1;
     if (list) {
         if (labels_from_list(j, list, &c, &path)) return -1;
     } else if (copy || has_labels(&labelled)) labels_from_tags(j, &labelled, &path);
@@ -294,7 +296,7 @@ static int form_prm(struct import_job *j)
     return 0;
 }
 
-static int form_dpo(struct import_job *j)
+int import_dpo(struct import_job *j)
 {
     static const char *const side[] = { "chosen", "rejected" };
     struct slice s;
@@ -305,7 +307,7 @@ static int form_dpo(struct import_job *j)
         struct chain c;
         if (!import_text(import_use(j, side[i]), &s)) return import_reject(j, i ? "no rejected reply" : "no chosen reply");
         import_put_meta(j, side[i], import_text_val(j, s));
-        if (parse_chain(j, s, &c) || make_path(j, &c, &path[i])) return -1;
+        if (parse_chain(j, s, &c) || import_make_path(j, &c, &path[i])) return -1;
     }
     for (int i = 0; i < 2; i++) {
         val_remove(val_get(&j->out->root, "meta"), side[i]);
@@ -314,7 +316,7 @@ static int form_dpo(struct import_job *j)
     return 0;
 }
 
-static int form_freeform(struct import_job *j)
+int import_freeform(struct import_job *j)
 {
     static const char *const answers[] = { "extract_answer", "predicted_answer", "extraction", NULL };
     struct talk k;
@@ -338,12 +340,8 @@ static int form_freeform(struct import_job *j)
             c.answer = none.has_answer ? none.answer : none.nstep == 1 ? answer_clean(none.step[0].thought) : s;
         if (!(c.has_answer = c.answer.n > 0)) return import_reject(j, "no answer");
     }
-    if (check_chain(j, &c) || put_path(j, &c, &path)) return -1;
+    if (check_chain(j, &c) || import_put_path(j, &c, &path)) return -1;
     val_remove(val_get(&j->out->root, "meta"), "reply");
     import_put_meta(j, "segment", val_of_cstr(&j->out->zone, rule));
     return 0;
 }
-
-int (*const import_chain[IMPORT_FORMS])(struct import_job *) = {
-    form_cos, form_llava, form_raw, form_prm, form_dpo, form_freeform
-};

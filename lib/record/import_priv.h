@@ -29,6 +29,18 @@ void import_put(struct import_job *j, const char *key, val v);
 void import_put_meta(struct import_job *j, const char *key, val v);
 MUST_USE int import_question(struct import_job *j, struct slice q);            /* images come before it */
 
-extern int (*const import_chain[IMPORT_FORMS])(struct import_job *);           /* question and chains of each form */
+/* A path of a chain whose tokens are added where a tokenizer is given; import_put_path puts it under "path". */
+MUST_USE int import_make_path(struct import_job *j, const struct chain *c, val *path);
+MUST_USE int import_put_path(struct import_job *j, const struct chain *c, val *path);
+
+/* A label from JSON, or from k of n tries. by: whose it is. */
+struct import_label { bool there; double value; int64_t k, n; };
+bool import_read_label(const val *v, struct import_label *out);                /* "+", "-", true, 0.7, ..; false: malformed */
+void import_add_label(struct import_job *j, val *where, const char *key, const struct import_label *l);
+
+/* Question and chains of each form. */
+int import_cos(struct import_job *j), import_llava(struct import_job *j), import_raw(struct import_job *j), import_prm(struct import_job *j);
+int import_dpo(struct import_job *j), import_freeform(struct import_job *j), import_trl(struct import_job *j), import_mm_prm(struct import_job *j);
+int import_visualprm(struct import_job *j), import_visualprm_raw(struct import_job *j);
 
 #endif

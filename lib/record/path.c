@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/path.h"
 
+static bool marked(struct slice s)
+{
+    enum step_token which = STEP_TOKENS;
+    if (s.n) marker_find(s.p, s.n, &which);
+    return which != STEP_TOKENS;
+}
+
+const char *path_unwritable(const struct chain *c)
+{
+    if (!c->nstep) return "no step";
+    for (int i = 0; i < c->nstep; i++) {
+        if (!slice_trim(c->step[i].thought).n) return "no thought";
+        if (marked(c->step[i].name) || marked(c->step[i].thought) || marked(c->step[i].reflection)) return "a marker within a step";
+    }
+    if (!c->has_answer || !slice_trim(c->answer).n) return "no answer";
+    return marked(c->answer) ? "a marker within a step" : NULL;
+}
+
 static void put(msgpack_zone *z, val *map, const char *key, struct slice s)
 {
     val_set(z, map, key, val_of_str(z, s.p, s.n));

@@ -7,6 +7,9 @@
 #include "record/record.h"
 #include "text/steps.h"
 
+/* Why a chain cannot be written and read again as the same ("no step", "no thought", "no answer", "a marker within a step";
+ * static); NULL: it can. */
+const char *path_unwritable(const struct chain *c);
 /* Builds the map {"steps": [{name, thought, reflection}], "answer"} in the zone. */
 val  path_from_chain(msgpack_zone *z, const struct chain *c);
 /* Reads a path map; slices are borrowed from it, chain->step is in the arena. -1 on a malformed path. */

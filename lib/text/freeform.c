@@ -138,6 +138,8 @@ static bool find_answer(struct slice *text, struct slice *answer)
     return labelled_answer(text, answer) || boxed_answer(*text, answer) || stated_answer(*text, answer);
 }
 
+bool freeform_answer(struct slice text, struct slice *answer) { return find_answer(&text, answer); }
+
 /* ---- steps ---- */
 
 struct head { struct slice title, body; };     /* of a line that begins a step: the rest of the line stands in either */

@@ -21,6 +21,9 @@
  * rule's name above. Slices point into text, steps are in the arena. */
 MUST_USE int freeform_parse(const char *text, size_t n, struct arena *a, struct chain *c, const char **rule, const char **why);
 
+/* The answer that a text states, by the rules above. false: none. */
+bool freeform_answer(struct slice text, struct slice *answer);
+
 /* "**(B).** " -> "(B)": an answer without markup, \boxed{} and the full stop behind it. */
 struct slice answer_clean(struct slice s);
 

@@ -19,6 +19,17 @@ void prompt_question(const struct prompt_in *in, struct buf *out)
     }
 }
 
+bool prompt_without_choices(struct slice *question, const struct slice *choice, int n)
+{
+    struct prompt_in in = { .choice = choice, .nchoice = n };
+    struct buf b = {0};
+    prompt_question(&in, &b);
+    bool cut = n && question->n > b.len && !memcmp(question->p + question->n - b.len, b.p, b.len);
+    if (cut) question->n -= b.len;
+    buf_free(&b);
+    return cut;
+}
+
 int prompt_images(struct slice s)
 {
     int n = 0;

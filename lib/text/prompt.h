@@ -33,6 +33,8 @@ struct prompt_in {
 
 /* The user's text, appended: the question, and behind it a line for each choice, "A. ..." (more than 26: "1. ..."). */
 void prompt_question(const struct prompt_in *in, struct buf *out);
+/* Takes the choices' lines, as prompt_question writes them, off the end of a question. false: they do not stand there. */
+bool prompt_without_choices(struct slice *question, const struct slice *choice, int n);
 int  prompt_images(struct slice text);                     /* how many <image> marks */
 
 /* Appends the prompt up to and including asst_open, as Hugging Face tokenizes the rendered text, except that special

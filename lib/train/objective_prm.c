@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "record/label.h"
 #include "record/path.h"
 #include "train/logistic.h"
 
@@ -12,49 +13,21 @@ static const struct train_prm *self(const struct objective *o) { return (const s
 
 /* ---- labels to targets ---- */
 
-struct label { double v, w; bool neutral; };
-
-/* 1, 0: it says nothing, -1: malformed. */
-static int read_label(const val *label, bool count, struct label *out)
-{
-    const val *value = val_get(label, "value");
-    int64_t k, n;
-    double x;
-    if (val_get(label, "k") || val_get(label, "n")) {
-        if (!val_i64(val_get(label, "k"), &k) || !val_i64(val_get(label, "n"), &n) || k < 0 || n < 1 || k > n) return -1;
-        *out = (struct label){ (double)k / (double)n, count ? (double)n : 1, false };
-        return 1;
-    }
-    if (!value) return -1;
-    if (value->type == MSGPACK_OBJECT_NIL) return 0;
-    if (!val_f64(value, &x) || !(x >= 0 && x <= 1)) return -1;
-    *out = (struct label){ x, 1, x == 0.5 };
-    return 1;
-}
-
-static const val *find_label(const val *labels, const char *source, size_t n)
-{
-    const char *s;
-    size_t len;
-    for (int i = 0; i < val_len(labels); i++)
-        if (val_str(val_get(val_at(labels, i), "by"), &s, &len) && len == n && !memcmp(s, source, n)) return val_at(labels, i);
-    return NULL;
-}
-
 static int set_target(const struct prm_cfg *c, const val *labels, struct prm_tag *tag)
 {
     double sum = 0, w = 0;
     bool neutral = true;
     for (const char *s = c->labels; *s;) {
         size_t n = strcspn(s, ",");
-        const val *v = find_label(labels, s, n);
+        const val *v = label_of(labels, s, n);
         struct label l;
-        int got = v ? read_label(v, c->target == PRM_COUNT, &l) : 0;
+        int got = v ? label_read(v, &l) : 0;
         s += n + (s[n] == ',');
         if (got < 0) return -1;
         if (!got) continue;
-        sum += l.w * l.v;
-        w += l.w;
+        double weight = c->target == PRM_COUNT && l.n ? (double)l.n : 1;
+        sum += weight * l.value;
+        w += weight;
         neutral &= l.neutral;
         if (c->merge == PRM_FIRST) break;
     }

@@ -225,7 +225,7 @@ END
     cos-segment -q --no-provenance --threads 5 <in | cmp a -
     run cos-segment --from nonsense
     [ "$status" = 2 ]
-    cos-segment -h | grep -q -- '--from cos|llava|raw|prm|dpo|text'
+    cos-segment -h | grep -q -- '--from cos|rollouts|raw|scored|prm|dpo|llava|trl|mm-prm'
 }
 
 @test "real free-form chains (M3CoT), where the data is" {
