@@ -15,7 +15,7 @@ enum { ROWS_CHUNK = 64 };                      /* rows summed into one partial g
  * op (a caller and what it calls use different ones), the others to a worker for the length of a task. */
 enum scratch {
     SCRATCH_A, SCRATCH_B, SCRATCH_C, SCRATCH_D, SCRATCH_E, SCRATCH_F, SCRATCH_PRIM,
-    SCRATCH_OP_A, SCRATCH_OP_B, SCRATCH_OP_PRODUCT, SCRATCH_OP_SUMS, SCRATCH_OP_LOSS, SCRATCH_OP_INDEX,
+    SCRATCH_OP_A, SCRATCH_OP_B, SCRATCH_OP_PRODUCT, SCRATCH_OP_SHARED, SCRATCH_OP_SUMS, SCRATCH_OP_LOSS, SCRATCH_OP_INDEX,
     SCRATCH_COUNT
 };
 

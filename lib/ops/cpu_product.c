@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Products, on the register tile of vec/gemm.c. A task is a block of rows times a block of columns; it packs its part of
- * B and A piece by piece of K and carries the sums on in C (in f32 scratch when C is bf16).
+ * B and A piece by piece of K and carries the sums on in C (in f32 scratch when C is bf16). An A that serves many tasks is
+ * packed once, before them.
  */
 #include "ops/cpu.h"
 
@@ -11,8 +12,11 @@
 enum {
     KC = 256,                                  /* depth of a piece: what is packed at a time */
     MC = 96,                                   /* rows of A packed at a time */
-    ROWS = 288, COLS = 256,                    /* a task: its part of B, of A and of C fit the second cache */
-    MAX_PARTS = 16                             /* pieces of K computed apart where C is small */
+    ROWS = 288, COLS = 256,                    /* a task: its part of B, of A and of C fit the second cache, */
+    LONG_ROWS = 1920, LONG_TASKS = 16,         /* or, where so many are left, B is packed for as many rows as there may be */
+    MAX_PARTS = 16,                            /* pieces of K computed apart where C is small */
+    SHARED_ROWS = 12, SHARED_TASKS = 4,        /* from so many rows and tasks a row on, A is packed before the tasks */
+    SHARED_MAX = 64 << 20                      /* numbers of A packed at a time */
 };
 
 struct plan {
@@ -22,6 +26,7 @@ struct plan {
     int nrow, ncol;                            /* tasks along each side */
     int parts, depth;                          /* pieces of K, each into its own f32 C at `part` */
     float *part;
+    float *a;                                  /* all of A packed, [pieces of K][m][GEMM_LDA]; NULL: by each task */
 };
 
 /* ---- one task ---- */
@@ -50,6 +55,7 @@ static struct block pack_a(const struct task *t, int i0, int m, int k0, int k, f
     const struct product *p = t->pl->p;
     const struct vec *v = t->pl->c->v;
     int mr = v->gemm->mr;
+    if (t->pl->a) return (struct block){ t->pl->a + ((int64_t)(k0 / KC) * p->m + i0) * GEMM_LDA, GEMM_LDA, 1, mr * GEMM_LDA };
     const char *a = (const char *)p->a + elem(p->at, p->a_t ? k0 * p->lda + i0 : i0 * p->lda + k0);
     if (p->a_t) {
         v->gemm->pack_a(dst, a, p->at, p->lda, m, k);
@@ -137,14 +143,17 @@ static void product_task(void *v, int index, int worker)
 
 /* ---- the plan ---- */
 
+static bool shares_a(const struct plan *pl) { return !pl->p->a_t && pl->p->m >= SHARED_ROWS && pl->ncol >= SHARED_TASKS; }
+
 /* Narrow blocks when there are few rows, so that all threads have some. Where C is small against K (gradients of small
  * weights), pieces of K: these alone change the sums. */
 static struct plan plan_of(struct cpu *c, const struct product *p)
 {
     struct plan pl = { .c = c, .p = p, .rows = ROWS, .cols = COLS, .parts = 1, .depth = p->k };
     if (p->m <= MC) pl.cols = p->n <= 1024 ? 64 : 128;
-    pl.nrow = (p->m + pl.rows - 1) / pl.rows;
     pl.ncol = (p->n + pl.cols - 1) / pl.cols;
+    if (shares_a(&pl) && pl.ncol >= LONG_TASKS) pl.rows = LONG_ROWS;
+    pl.nrow = (p->m + pl.rows - 1) / pl.rows;
     if (p->whole_k && p->ct == DT_F32 && p->add && p->ldc == p->n) {
         int want = mem_min(MAX_PARTS, mem_min(32 / (pl.nrow * pl.ncol), p->k / (2 * KC)));
         if (want > 1) {
@@ -155,16 +164,48 @@ static struct plan plan_of(struct cpu *c, const struct product *p)
     return pl;
 }
 
-static void own_product(struct cpu *c, const struct product *p)
+/* A's rows [MC * i, ...) of a piece of K. */
+static void share_task(void *v, int index, int worker)
+{
+    struct plan *pl = v;
+    const struct product *p = pl->p;
+    int blocks = (p->m + MC - 1) / MC, i0 = index % blocks * MC, k0 = index / blocks * KC;
+    int m = mem_min(MC, p->m - i0), k = mem_min(KC, p->k - k0);
+    (void)worker;
+    pl->c->v->rows->cast((struct mat){ pl->a + ((int64_t)(k0 / KC) * p->m + i0) * GEMM_LDA, DT_F32, m, k, GEMM_LDA },
+                         (struct mat){ (char *)(uintptr_t)p->a + elem(p->at, i0 * p->lda + k0), p->at, m, k, p->lda });
+}
+
+static int64_t shared_size(const struct product *p, int rows) { return (int64_t)((p->k + KC - 1) / KC) * rows * GEMM_LDA; }
+
+static void one_product(struct cpu *c, const struct product *p)
 {
     struct plan pl = plan_of(c, p);
     size_t n = (size_t)p->m * (size_t)p->n;
+    if (shares_a(&pl)) {
+        pl.a = cpu_scratch(c, 0, SCRATCH_OP_SHARED, (size_t)shared_size(p, p->m) * sizeof *pl.a);
+        if (!pl.a) return;
+        par_for(c->pool, (p->m + MC - 1) / MC * ((p->k + KC - 1) / KC), share_task, &pl);
+    }
     if (pl.parts > 1) {
         pl.part = cpu_scratch(c, 0, SCRATCH_OP_PRODUCT, (size_t)pl.parts * n * sizeof *pl.part);
         if (!pl.part) return;
     }
     par_for(c->pool, pl.parts * pl.nrow * pl.ncol, product_task, &pl);
     if (pl.parts > 1) cpu_sum_parts(c, p->c, pl.part, n, pl.parts);
+}
+
+/* As many rows at a time as A may take memory. */
+static void own_product(struct cpu *c, const struct product *p)
+{
+    int most = p->a_t ? p->m : (int)mem_max((int64_t)ROWS, SHARED_MAX / shared_size(p, 1) / ROWS * ROWS);
+    for (int i = 0; i < p->m; i += most) {
+        struct product q = *p;
+        q.m = mem_min(most, p->m - i);
+        if (!p->a_t) q.a = (const char *)p->a + elem(p->at, i * p->lda);
+        q.c = (char *)p->c + elem(p->ct, i * p->ldc);
+        one_product(c, &q);
+    }
 }
 
 void cpu_product(struct cpu *c, const struct product *p)
