@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A model's identity: XXH3 over what its configuration means and over every tensor's name, shape and values as f32 (as hashes
- * of pieces, which all threads make), so that it does not depend on the dtype or the order of the file they came from.
+ * A model's identity: XXH3 over what its configuration means and over every tensor's name, shape and values, so that it does
+ * not depend on the dtype or the order of the file they came from. Values are hashed in pieces, by all threads: as bf16
+ * where all of a piece are that exactly (so that a file in bf16 is hashed as it lies), else as f32.
  */
 #include <stdlib.h>
 #include <string.h>
 #include "base/par.h"
 #include "model/model_priv.h"
 
-enum { CHUNK = 16384 };
+enum { CHUNK = 16384, AS_F32 = 0, AS_BF16 = 1 };         /* seeds */
 
 static void describe_blocks(const struct block_cfg *b, struct buf *s)
 {
@@ -49,6 +50,19 @@ static void cut(struct pieces *p)
         for (size_t b = 0; b < ps->v[i].n; b += CHUNK) p->v[p->n++] = (struct piece){ i, b, mem_min(ps->v[i].n - b, (size_t)CHUNK) };
 }
 
+static uint64_t hash_f32(const float *x, size_t n)
+{
+    uint16_t half[CHUNK];
+    uint32_t lost = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, &x[i], sizeof u);
+        half[i] = (uint16_t)(u >> 16);
+        lost |= u & 0xffff;
+    }
+    return lost ? hash64(x, n * sizeof *x, AS_F32) : hash64(half, n * sizeof *half, AS_BF16);
+}
+
 /* Of the file's tensor while there is one; what is in memory is the caller's thread's to fetch. */
 static void hash_source(void *arg, int i, int worker)
 {
@@ -58,8 +72,12 @@ static void hash_source(void *arg, int i, int worker)
     float x[CHUNK];
     (void)worker;
     if (!in->src) return;
+    if (source_as_is(in, DT_BF16)) {
+        p->hash[i] = hash64(in->src->p + 2 * q->begin, 2 * q->n, AS_BF16);
+        return;
+    }
     source_get_f32(in, q->begin, q->n, x);
-    p->hash[i] = hash64(x, q->n * sizeof *x, 0);
+    p->hash[i] = hash_f32(x, q->n);
 }
 
 static void hash_memory(struct pieces *p)
@@ -69,7 +87,7 @@ static void hash_memory(struct pieces *p)
         const struct piece *q = &p->v[i];
         if (p->m->info[q->param].src) continue;
         param_get(p->m, &p->m->ps.v[q->param], q->begin, q->n, x);
-        p->hash[i] = hash64(x, q->n * sizeof *x, 0);
+        p->hash[i] = hash_f32(x, q->n);
     }
 }
 
