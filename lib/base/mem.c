@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Memory ends for all threads at once: the first says so, the others wait for the end. */
@@ -62,12 +63,15 @@ char *mem_fmt(const char *fmt, ...)
     return p;
 }
 
+enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 8 << 20 };
+
 void *mem_try(size_t n, const char *what)
 {
-    size_t size = (n + 63) / 64 * 64;
-    void *p = size >= n ? aligned_alloc(64, size ? size : 64) : NULL;
+    size_t align = n >= HUGE_FROM ? HUGE_PAGE : 64, size = (n + align - 1) / align * align;
+    void *p = size >= n ? aligned_alloc(align, size ? size : align) : NULL;
     if (!p) return fail_null("out of memory: %zu bytes for %s", n, what);
-    memset(p, 0, size ? size : 64);
+    if (n >= HUGE_FROM) (void)madvise(p, size, MADV_HUGEPAGE);     /* only a hint */
+    memset(p, 0, size ? size : align);
     return p;
 }
 

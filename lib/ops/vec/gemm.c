@@ -2,6 +2,7 @@
 #include "ops/vec/simd.h"
 
 enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * NV accumulators, NV of B, one of A */
+enum { B_AHEAD = 8 };                          /* steps of k */
 
 /* ---- the register tile ---- */
 
@@ -24,6 +25,7 @@ INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const fl
     for (int k = 0; k < t->k; k++, a += acs, b += ldb) {
         vf bv[NV];
         for (int j = 0; j < NV; j++) bv[j] = vf_load(b + j * VL);
+        for (int j = 0; j < NV; j++) __builtin_prefetch(b + B_AHEAD * NR + j * VL);
         UNROLL
         for (int i = 0; i < rows; i++) {
             vf av = vf_all(a[i * ars]);
