@@ -79,17 +79,16 @@ static int make_groups(struct extend *e)
     return 0;
 }
 
-/* A node that comes in two groups has its rows apart. */
-static int check_apart(const struct extend *e)
+/* Notes what each node gets. One that comes in two groups has its rows apart. */
+static int note_growth(const struct extend *e)
 {
     struct kv_node *v = e->kv->node;
-    int g, twice = -1;
-    for (g = 0; g < e->ngroup && twice < 0; g++) {
-        if (v[e->group[g].node].group >= 0) twice = e->group[g].node;
-        v[e->group[g].node].group = g;
+    for (int g = 0; g < e->ngroup; g++) {
+        struct kv_node *n = &v[e->group[g].node];
+        if (n->more) return fail("kv node %d: its rows are not consecutive", e->group[g].node);
+        n->more = e->group[g].n;
     }
-    while (g-- > 0) v[e->group[g].node].group = -1;
-    return twice < 0 ? 0 : fail("kv node %d: its rows are not consecutive", twice);
+    return 0;
 }
 
 static int check_rows(const struct extend *e)
@@ -139,6 +138,17 @@ static int link_tree(struct extend *e, int *nseg)
 
 static int slot_of(const struct kv_node *n, int i) { return n->page[i / KV_PAGE] * KV_PAGE + i % KV_PAGE; }
 
+/* A node that had no tokens goes on from those above it. */
+static void begin_node(struct extend *e, struct kv_node *n)
+{
+    if (n->group < 0 || n->len > e->group[n->group].n) return;
+    int above = n->parent;
+    while (above >= 0 && !e->kv->node[above].len) above = e->kv->node[above].parent;
+    if (above < 0) return;
+    n->base = e->kv->node[above].base + e->kv->node[above].len;
+    n->lag = e->kv->node[above].lag;
+}
+
 /* Runs of neighbouring pages are one segment. */
 static void add_segments(struct extend *e, struct kv_node *n)
 {
@@ -178,6 +188,7 @@ static void walk(struct extend *e, int i)
     struct kv_node *v = e->kv->node;
     while (i >= 0) {
         struct kv_node *n = &v[i];
+        begin_node(e, n);
         add_segments(e, n);
         if (n->group >= 0) add_rows(e, n);
         if (n->first >= 0) { i = n->first; continue; }
@@ -196,19 +207,37 @@ static void walk(struct extend *e, int i)
 
 static int *ints(struct extend *e) { return arena_alloc(&e->m->host, (size_t)e->r->n * sizeof(int)); }
 
-static int arrange(struct extend *e)
+/* Tokens up to the end of a node, as it will be. */
+static int end_of(const struct kv *kv, int i)
 {
-    int pages = 0, nseg = 0, maxpos = 0;
-    if (make_groups(e) || check_apart(e) || check_rows(e)) return -1;
+    int n = 0;
+    for (; i >= 0; i = kv->node[i].parent) n += kv->node[i].len + kv->node[i].more;
+    return n;
+}
+
+static int check_room(struct extend *e)
+{
+    int pages = 0, maxpos = 0, known = e->m->cfg.text.max_pos;
     for (int g = 0; g < e->ngroup; g++) {
         const struct kv_node *n = &e->kv->node[e->group[g].node];
-        pages += kv_pages_for(n, e->group[g].n);
-        maxpos = mem_max(maxpos, n->base + n->len + e->group[g].n);
+        pages += kv_pages_for(n, n->more);
+        maxpos = mem_max(maxpos, end_of(e->kv, e->group[g].node));
     }
     if (pages > e->kv->nfree) return fail("kv cache: %d pages more are needed, %d are free", pages, e->kv->nfree);
-    if (maxpos > e->m->cfg.text.max_pos) return fail("position %d: the model knows %d", maxpos - 1, e->m->cfg.text.max_pos);
-    if (rope_reserve(e->m, &e->m->rope, &e->m->cfg.text.blocks, maxpos)) return -1;
+    if (maxpos > known) return fail("position %d: the model knows %d", maxpos - 1, known);
+    return rope_reserve(e->m, &e->m->rope, &e->m->cfg.text.blocks, maxpos);
+}
+
+static int arrange(struct extend *e)
+{
+    int nseg = 0;
+    if (make_groups(e) || check_rows(e)) return -1;
+    int bad = note_growth(e) || check_room(e);
+    for (int g = 0; g < e->ngroup; g++) e->kv->node[e->group[g].node].more = 0;
+    if (bad) return -1;
     for (int g = 0; g < e->ngroup; g++) kv_grow(e->kv, &e->kv->node[e->group[g].node], e->group[g].n);
+    for (int g = 0; g < e->ngroup; g++)
+        if (e->kv->node[e->group[g].node].len == e->group[g].n) kv_count_child(e->kv, e->group[g].node, 1);
     e->order = ints(e), e->id = ints(e), e->feature = ints(e);
     e->pos = arena_alloc(&e->m->host, ROPE_AXES * (size_t)e->r->n * sizeof *e->pos);
     e->pass.nkey = ints(e), e->pass.slot = ints(e);

@@ -62,23 +62,28 @@ static int take_node(struct kv *kv)
 
 int kv_node(struct kv *kv, int parent)
 {
-    int base = parent < 0 ? 0 : kv_len(kv, parent), lag = parent < 0 ? 0 : kv->node[parent].lag;
     int i = take_node(kv);
-    kv->node[i] = (struct kv_node){ .parent = parent < 0 ? -1 : parent, .refs = 1, .base = base, .lag = lag, .group = -1 };
-    if (parent >= 0) {
-        kv->node[parent].refs++;
-        kv->node[parent].children++;
-    }
+    kv->node[i] = (struct kv_node){ .parent = parent < 0 ? -1 : parent, .refs = 1, .group = -1 };
+    if (parent >= 0) node_of(kv, parent)->refs++;
     return i;
 }
 
 void kv_hold(struct kv *kv, int node) { node_of(kv, node)->refs++; }
+
+void kv_count_child(struct kv *kv, int node, int by)
+{
+    for (int i = kv->node[node].parent; i >= 0; i = kv->node[i].parent) {
+        kv->node[i].children += by;
+        if (kv->node[i].len) return;
+    }
+}
 
 void kv_drop(struct kv *kv, int node)
 {
     while (node >= 0) {
         struct kv_node *n = node_of(kv, node);
         if (--n->refs) return;
+        if (n->len) kv_count_child(kv, node, -1);
         for (int i = n->npage - 1; i >= 0; i--) kv->free_page[kv->nfree++] = n->page[i];
         free(n->page);
         n->page = NULL;
@@ -86,13 +91,13 @@ void kv_drop(struct kv *kv, int node)
         n->next_free = kv->free_node;
         kv->free_node = node;
         node = n->parent;
-        if (node >= 0) kv->node[node].children--;
     }
 }
 
 int kv_len(const struct kv *kv, int node)
 {
     const struct kv_node *n = node_of(kv, node);
+    while (!n->len && n->parent >= 0) n = &kv->node[n->parent];
     return n->base + n->len;
 }
 

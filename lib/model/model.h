@@ -77,7 +77,7 @@ int  kv_len(const struct kv *kv, int node);    /* tokens from the root to the no
 int  kv_free_slots(const struct kv *kv);       /* tokens that surely still fit: counts whole free pages */
 int  kv_page(void);                            /* tokens a page: a node takes whole pages */
 
-/* Appends tokens to nodes (which must have no children): row i goes to node[i]; rows of one node are consecutive, in
+/* Appends tokens to nodes (which must have no children with tokens; those may come with it): row i goes to node[i]; rows of one node are consecutive, in
  * order; rows of nodes in any order. feature[i] >= 0: the row is row feature[i] of the features instead of a token (feature NULL: all are tokens). */
 struct model_rows { int n; const int *node, *id, *feature; const struct model_features *features; };
 /* hidden [n, C] behind the final norm, owned by the model until the next call. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "search/engine_priv.h"
 
-enum { ROWS = 512 };
+enum { ROWS = 2048 };                         /* the weights of a large model go by once for so many */
 
 struct place {
     struct place *behind;                      /* of a text; NULL: the end of a prompt */
@@ -187,21 +187,67 @@ void forest_drop(struct forest *f, struct place *p)
 
 /* ---- passes ---- */
 
-/* Tokens that go to the end of a node; those in `image` that are `token` are features from row `feature` on. */
-struct strand { int node; const uint32_t *id; int n; struct span image; uint32_t token; int feature; void *user; };
+/* Tokens that go to the end of a node: of a piece of a prompt, or of a text. */
+struct strand { int node; const uint32_t *id; int n; struct piece *piece; struct place *text; };
+struct strands { struct strand *v; int n, cap; };
 
-static void add_rows(struct forest *f, const struct strand *s, int begin, int n, int row)
+static struct strand *add_strand(struct strands *l)
 {
-    int next = s->feature + input_places(s->id, s->image.begin, mem_min(begin, s->image.end), s->token);
-    for (int i = 0; i < n; i++) {
-        int k = begin + i;
-        f->node[row + i] = s->node;
-        f->id[row + i] = (int)s->id[begin + i];
-        f->feature[row + i] = k >= s->image.begin && k < s->image.end && s->id[k] == s->token ? next++ : -1;
+    if (l->n == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 64;
+        l->v = mem_grow(l->v, (size_t)l->cap, sizeof *l->v);
+    }
+    return &l->v[l->n++];
+}
+
+/* The pieces up to this one that are not in the cache, and not in the list. */
+static void add_pieces(struct forest *f, struct strands *l, struct piece *leaf)
+{
+    int n = 0;
+    for (struct piece *p = leaf; p && p->filled < p->n && p->round != f->round; p = p->parent, n++) add_strand(l);
+    struct strand *s = l->v + l->n;
+    for (struct piece *p = leaf; n--; p = p->parent) {
+        p->round = f->round;
+        *--s = (struct strand){ .node = -1, .id = p->id, .n = p->n, .piece = p };
     }
 }
 
-/* Puts the strands into the cache, f->rows rows at a time, and shows each pass to the reader (NULL: nobody looks). */
+/* All that waits, each behind what it follows. */
+static void list_strands(struct forest *f, struct strands *l)
+{
+    struct kv *kv = f->tree.kv;
+    f->round++;
+    for (int i = 0; i < f->prompts.n; i++) add_pieces(f, l, f->prompts.v[i]->leaf);
+    for (int i = 0; i < l->n; i++) {
+        struct piece *p = l->v[i].piece;
+        l->v[i].node = p->node = kv_node(kv, p->parent ? p->parent->node : -1);
+        p->filled = p->n;
+        f->stats.prompt_rows += (uint64_t)p->n;
+    }
+    for (int i = 0; i < f->prompts.n; i++) f->prompts.v[i]->node = f->prompts.v[i]->leaf->node;
+    for (int i = 0; i < f->texts.n; i++) {
+        struct place *p = f->texts.v[i];
+        p->node = kv_node(kv, p->behind->node);
+        *add_strand(l) = (struct strand){ .node = p->node, .id = p->id, .n = p->n, .text = p };
+        f->stats.text_rows += (uint64_t)p->n;
+    }
+}
+
+/* Rows of a piece's image that are its token are features, from the piece's first one on. */
+static void add_rows(struct forest *f, const struct strand *s, int begin, int n, int row)
+{
+    const struct piece *p = s->piece;
+    struct span image = p && p->nimage ? p->image : (struct span){ 0 };
+    int next = image.end ? p->feature + input_places(s->id, image.begin, mem_min(begin, image.end), p->token) : 0;
+    for (int i = 0; i < n; i++) {
+        int k = begin + i;
+        f->node[row + i] = s->node;
+        f->id[row + i] = (int)s->id[k];
+        f->feature[row + i] = k >= image.begin && k < image.end && s->id[k] == p->token ? next++ : -1;
+    }
+}
+
+/* Puts the strands into the cache, f->rows rows at a time, and shows the texts of each pass to the reader (NULL: nobody looks). */
 static int run_strands(struct forest *f, const struct strand *s, int n, const struct model_features *features, forest_reader *pass, void *arg)
 {
     for (int at = 0, done = 0; at < n;) {
@@ -209,133 +255,54 @@ static int run_strands(struct forest *f, const struct strand *s, int n, const st
         while (at < n && rows < f->rows) {
             int k = mem_min(f->rows - rows, s[at].n - done);
             add_rows(f, &s[at], done, k, rows);
-            f->part[npart++] = (struct forest_part){ s[at].user, s[at].id, done, k, rows };
+            if (s[at].text) f->part[npart++] = (struct forest_part){ s[at].text->user, s[at].id, done, k, rows };
             rows += k;
             done += k;
             if (done == s[at].n) at++, done = 0;
         }
-        struct model_rows r = { rows, f->node, f->id, features ? f->feature : NULL, features };
+        struct model_rows r = { rows, f->node, f->id, features->x.p ? f->feature : NULL, features };
         struct forest_pass p = { .part = f->part, .npart = npart };
-        if (model_extend(f->m, f->tree.kv, &r, &p.hidden) || (pass && pass(arg, &p))) return -1;
+        if (model_extend(f->m, f->tree.kv, &r, &p.hidden) || (npart && pass && pass(arg, &p))) return -1;
     }
     return 0;
 }
 
-/* ---- prompts ---- */
-
-/* The first piece of the prompt that is not in the cache; NULL if all are. */
-static struct piece *first_missing(struct piece *p)
-{
-    struct piece *missing = NULL;
-    for (; p && p->filled < p->n; p = p->parent) missing = p;
-    return missing;
-}
-
-/* The pieces that can be computed now, each once. */
-static int next_pieces(struct forest *f, struct piece **v)
-{
-    int n = 0;
-    f->round++;
-    for (int i = 0; i < f->prompts.n; i++) {
-        struct piece *p = first_missing(f->prompts.v[i]->leaf);
-        if (!p || p->round == f->round) continue;
-        p->round = f->round;
-        v[n++] = p;
-    }
-    return n;
-}
-
-/* Encodes the images of the first pieces, as many as fill a pass; returns how many pieces that are, or -1. */
-static int encode_some(struct forest *f, struct piece **v, int n, struct model_features *features)
+/* Encodes the images of the first strands, as many as fill a pass; returns how many strands can be run then, or -1. */
+static int encode_some(struct forest *f, const struct strand *s, int n, struct model_features *features)
 {
     struct model_image *image = mem_array((size_t)n, sizeof *image);
-    int k = 0, images = 0, bad = 0;
-    for (int rows = 0; k < n && (!rows || rows + v[k]->nimage <= f->rows); k++) {
-        if (!v[k]->nimage) continue;
-        v[k]->feature = rows;
-        rows += v[k]->nimage;
-        f->stats.tiles += (uint64_t)v[k]->pixels.tiles.n;
-        image[images++] = v[k]->pixels;
-        v[k]->pixels.px = NULL;
+    int k, rows = 0, images = 0, bad = 0;
+    for (k = 0; k < n; k++) {
+        struct piece *p = s[k].piece;
+        if (!p || !p->nimage) continue;
+        if (rows && rows + p->nimage > f->rows) break;
+        p->feature = rows;
+        rows += p->nimage;
+        f->stats.tiles += (uint64_t)p->pixels.tiles.n;
+        image[images++] = p->pixels;
+        p->pixels.px = NULL;
     }
     if (images) bad = model_encode(f->m, image, images, features);
     free(image);
     return bad ? -1 : k;
 }
 
-static int run_pieces(struct forest *f, struct piece **v, int n, const struct model_features *features)
-{
-    struct strand *s = mem_array((size_t)n, sizeof *s);
-    for (int i = 0; i < n; i++) {
-        struct piece *p = v[i];
-        p->node = kv_node(f->tree.kv, p->parent ? p->parent->node : -1);
-        s[i] = (struct strand){ p->node, p->id, p->n, p->image, p->token, p->feature, NULL };
-        p->feature = -1;
-        p->filled = p->n;
-        f->stats.prompt_rows += (uint64_t)p->n;
-    }
-    int bad = run_strands(f, s, n, features, NULL, NULL);
-    free(s);
-    return bad;
-}
-
-static int run_prompts(struct forest *f)
-{
-    struct piece **v = mem_array((size_t)f->prompts.n, sizeof(struct piece *));
-    int bad = 0;
-    for (int n; !bad && (n = next_pieces(f, v));)
-        for (int i = 0, k; i < n && !bad; i += k) {
-            struct model_features features = { 0 };
-            k = encode_some(f, v + i, n - i, &features);
-            bad = k < 0 || run_pieces(f, v + i, k, &features);
-            model_features_free(f->m, &features);
-        }
-    for (int i = 0; i < f->prompts.n; i++) f->prompts.v[i]->node = f->prompts.v[i]->leaf->node;
-    f->prompts.n = 0;
-    free(v);
-    return bad ? -1 : 0;
-}
-
-/* ---- texts ---- */
-
-/* Texts whose beginning is in the cache; moves them out of the list. */
-static int next_texts(struct forest *f, struct strand *s, struct place **now)
-{
-    int n = 0, k = 0;
-    for (int i = 0; i < f->texts.n; i++) {
-        struct place *p = f->texts.v[i];
-        if (p->behind->id) {
-            f->texts.v[k++] = p;
-            continue;
-        }
-        p->node = kv_node(f->tree.kv, p->behind->node);
-        s[n] = (struct strand){ .node = p->node, .id = p->id, .n = p->n, .user = p->user };
-        now[n++] = p;
-    }
-    f->texts.n = k;
-    return n;
-}
-
-static int run_texts(struct forest *f, forest_reader *pass, void *arg)
-{
-    size_t most = (size_t)f->texts.n;
-    struct strand *s = mem_array(most, sizeof *s);
-    struct place **now = mem_array(most, sizeof(struct place *));
-    int bad = 0;
-    while (!bad && f->texts.n) {
-        int n = next_texts(f, s, now);
-        bad = run_strands(f, s, n, NULL, pass, arg);
-        for (int i = 0; i < n; i++) {
-            now[i]->id = NULL;
-            f->stats.text_rows += (uint64_t)now[i]->n;
-        }
-    }
-    free(now);
-    free(s);
-    return bad;
-}
-
 int forest_run(struct forest *f, forest_reader *pass, void *arg)
 {
-    return run_prompts(f) || run_texts(f, pass, arg) ? -1 : 0;
+    struct strands l = { 0 };
+    int bad = 0;
+    list_strands(f, &l);
+    for (int i = 0, k; i < l.n && !bad; i += k) {
+        struct model_features features = { 0 };
+        k = encode_some(f, l.v + i, l.n - i, &features);
+        bad = k < 0 || run_strands(f, l.v + i, k, &features, pass, arg);
+        model_features_free(f->m, &features);
+    }
+    for (int i = 0; i < l.n; i++) {
+        if (l.v[i].piece) l.v[i].piece->feature = -1;
+        else l.v[i].text->id = NULL;
+    }
+    f->prompts.n = f->texts.n = 0;
+    free(l.v);
+    return bad ? -1 : 0;
 }

@@ -19,7 +19,7 @@
 #include "model/input.h"
 #include "model/model.h"
 
-struct forest_cfg { int kv_tokens, rows; };    /* capacity of the cache; rows of a pass at most, 0: 512 */
+struct forest_cfg { int kv_tokens, rows; };    /* capacity of the cache; rows of a pass at most, 0: 2048 */
 struct forest;
 struct place;                                  /* somewhere in the tree: the end of a prompt, or of a text */
 
