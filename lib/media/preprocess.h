@@ -47,6 +47,7 @@ struct pre_cfg {
 };
 
 struct pre_cfg pre_default(void);                        /* InternVL: 448 x 448, 1 to 12 tiles, ImageNet mean and std */
+struct pre_cfg pre_default_of(enum pre_kind kind);       /* what the kind's processor of transformers assumes (GRID: GotOcr2) */
 void pre_grid(const struct pre_cfg *cfg, int w, int h, int *cols, int *rows);          /* of PRE_GRID */
 /* What an image of that size gives. n is 0 where the processor takes none such: of PRE_WHOLE, sides that differ more than 200-fold. */
 struct tiles pre_tiles(const struct pre_cfg *cfg, int w, int h);
@@ -59,6 +60,9 @@ MUST_USE int pre_run(const struct pre_cfg *cfg, const struct image *im, float *o
  * each family does: white shows through with Idefics3, SmolVLM and Qwen2-VL, elsewhere alpha is dropped (transformers 5 shows
  * white everywhere, but only where it is handed an opened image instead of a file). */
 MUST_USE int pre_load(struct pre_cfg *cfg, const char *path);
-MUST_USE int pre_save(const struct pre_cfg *cfg, const char *path);      /* of PRE_GRID; writes the file `path`; transformers loads it */
+/* Of a JSON file alone: its mean, std and rescale_factor; its image_grid_pinpoints. */
+MUST_USE int pre_load_levels(struct pre_cfg *cfg, const char *path);
+MUST_USE int pre_load_sizes(struct pre_cfg *cfg, const char *path);
+MUST_USE int pre_save(const struct pre_cfg *cfg, const char *path);      /* not of PRE_WHOLE; writes the file `path`; transformers loads it */
 
 #endif

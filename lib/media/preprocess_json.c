@@ -195,6 +195,11 @@ static const struct kind {
     { "", grid_default, read_grid },
 };
 
+struct pre_cfg pre_default_of(enum pre_kind kind)
+{
+    return kind == PRE_ANYRES ? anyres_default() : kind == PRE_SPLIT ? split_default() : kind == PRE_WHOLE ? whole_default() : grid_default();
+}
+
 static bool ends_with(const char *s, const char *tail)
 {
     size_t n = strlen(s), m = strlen(tail);
@@ -264,34 +269,23 @@ int pre_load(struct pre_cfg *cfg, const char *path)
     return found ? 0 : fail("%s: no preprocessor_config.json", path);
 }
 
-/* The shortest decimal that reads back as the float, so that 0.485f is saved as 0.485. */
-static double tidy(float v)
+/* One thing of a file. */
+static int load_some(const char *path, int (*read)(const json_t *doc, struct pre_cfg *c), struct pre_cfg *cfg)
 {
-    char s[32];
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(s, sizeof s, "%.*g", digits, (double)v);
-        if (strtof(s, NULL) == v) break;
-    }
-    return strtod(s, NULL);
+    struct pre_cfg c = *cfg;
+    json_t *doc = json_file(path, CONFIG_MAX);
+    if (!doc) return -1;
+    int r = read(doc, &c) ? fail_in("%s", path) : 0;
+    json_decref(doc);
+    if (r) return -1;
+    *cfg = c;
+    return 0;
 }
 
-int pre_save(const struct pre_cfg *cfg, const char *path)
+static int read_own_sizes(const json_t *doc, struct pre_cfg *c)
 {
-    const float *m = cfg->mean, *s = cfg->std;
-    if (cfg->kind != PRE_GRID) return fail("%s: only InternVL's image processor can be written", path);
-    if (!cfg->thumbnail && cfg->tiling && cfg->max_tiles > 1)
-        return fail("%s: tiles without a thumbnail cannot be expressed", path);
-    json_t *doc = json_pack(
-        "{s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:f, s:{s:i, s:i}, s:[f, f, f], s:[f, f, f]}",
-        "image_processor_type", cfg->like == RESIZE_TORCH ? "GotOcr2ImageProcessorFast" : "GotOcr2ImageProcessorPil",
-        "processor_class", "InternVLProcessor",
-        "do_convert_rgb", 1, "do_resize", 1, "do_rescale", 1, "do_normalize", 1, "crop_to_patches", cfg->tiling,
-        "min_patches", cfg->tiling ? cfg->min_tiles : 1, "max_patches", cfg->tiling ? cfg->max_tiles : 1,
-        "resample", (int)cfg->resample, "rescale_factor", cfg->rescale,
-        "size", "height", cfg->h, "width", cfg->w,
-        "image_mean", tidy(m[0]), tidy(m[1]), tidy(m[2]), "image_std", tidy(s[0]), tidy(s[1]), tidy(s[2]));
-    if (!doc) return fail("%s: out of memory", path);
-    int r = json_save(doc, path);
-    json_decref(doc);
-    return r;
+    return read_sizes(json_object_get(doc, "image_grid_pinpoints"), c) ? fail_in("image_grid_pinpoints") : 0;
 }
+
+int pre_load_levels(struct pre_cfg *cfg, const char *path) { return load_some(path, read_levels, cfg); }
+int pre_load_sizes(struct pre_cfg *cfg, const char *path) { return load_some(path, read_own_sizes, cfg); }

@@ -128,8 +128,8 @@ static int open_weights(struct model *m, const char *dir)
         if (gguf_open(dir, &m->gguf)) return -1;
         index_gguf(&ix, &m->gguf, &m->cfg);
     } else {
-        if (st_open_dir(dir, &m->file)) return -1;
-        index_safetensors(&ix, &m->file, family_of(&m->cfg)->renames);
+        if (st_open_dir(dir, &m->file[0])) return -1;
+        index_safetensors(&ix, &m->file[0], family_of(&m->cfg)->renames);
     }
     int bad = index_sort(&ix);
     if (!bad) {
@@ -157,8 +157,14 @@ static struct model *new_model(struct ops *o, enum dtype t, int flags)
     return m;
 }
 
-/* The weights are in memory; the file is needed on only for those that stay in it. */
-static void settle_file(struct model *m)
+static void close_files(struct model *m)
+{
+    for (int i = 0; i < MODEL_FILES; i++) st_close(&m->file[i]);
+    gguf_close(&m->gguf);
+}
+
+/* The weights are in memory; the files are needed on only for those that stay in them. */
+static void settle_files(struct model *m)
 {
     bool stays = false;
     for (int i = 0; i < m->ps.n; i++) {
@@ -166,23 +172,29 @@ static void settle_file(struct model *m)
         if (t && m->ps.v[i].w.p == t->p) stays = true;
         m->info[i].src = NULL;
     }
-    if (stays) return;
-    st_close(&m->file);
-    gguf_close(&m->gguf);
+    if (!stays) close_files(m);
 }
 
-struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags)
+/* A model whose parameters are known, and where they come from; frees m on failure. */
+static struct model *complete(struct model *m, uint64_t seed)
 {
-    struct model *m = new_model(o, t, flags);
-    if (cfg_load(dir, &m->cfg) || open_weights(m, dir) || weights_place(m) || weights_load(m)) {
+    if (weights_place(m) || weights_fill(m, seed)) {
         model_free(m);
         return NULL;
     }
     alloc_acts(&m->pass.act, m->cfg.text.blocks.layers);
     if (m->cfg.has_vision) alloc_acts(&m->pass.vision.act, m->cfg.vision.blocks.layers);
     model_digest_now(m);
-    settle_file(m);
+    settle_files(m);
     return m;
+}
+
+struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags)
+{
+    struct model *m = new_model(o, t, flags);
+    if (!cfg_load(dir, &m->cfg) && !open_weights(m, dir)) return complete(m, 0);
+    model_free(m);
+    return NULL;
 }
 
 struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o, enum dtype t, int flags)
@@ -190,14 +202,54 @@ struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o,
     struct model *m = new_model(o, t, flags);
     cfg_copy(&m->cfg, c);
     params_build(m);
-    if (weights_place(m) || weights_init(m, seed)) {
-        model_free(m);
-        return NULL;
+    return complete(m, seed);
+}
+
+/* What stands before a decoder's and a tower's own names in the layouts there are. */
+static const char *const before_decoder[] = { "", "model.", "language_model.", "language_model.model.", "model.language_model.", "model.text_model.", NULL };
+static const char *const before_tower[] = { "", "vision_model.", "vision_tower.", "vision_tower.vision_model.", "model.vision_tower.", "model.vision_model.", NULL };
+static const char *const before_others[] = { "", NULL };
+
+/* The tensor of that name, or of an end of it (at least two components) behind one of those beginnings. */
+static const struct st_tensor *find_part(const struct safetensors *st, const char *name, const char *const *before)
+{
+    for (const char *end = name; end && strchr(end, '.'); end = strchr(end, '.') + 1)
+        for (int i = 0; before[i]; i++) {
+            char *full = mem_fmt("%s%s", before[i], end);
+            const struct st_tensor *t = st_find(st, full);
+            free(full);
+            if (t) return t;
+        }
+    return NULL;
+}
+
+/* A decoder that is tied has no head of its own. */
+static int find_source(struct model *m, int i, const struct safetensors *st, const char *dir)
+{
+    const struct param *p = &m->ps.v[i];
+    const char *const *before = p->part == PART_VISION ? before_tower : p->part == PART_PROJECTOR ? before_others : before_decoder;
+    const struct st_tensor *t = find_part(st, p->name, before);
+    if (!t && p->part == PART_HEAD) t = find_part(st, m->dec.embed->name, before);
+    if (!t) return fail("%s: tensor %s is missing", dir, p->name);
+    m->info[i].src = t;
+    return check_tensor(p, t) ? fail_in("%s", dir) : 0;
+}
+
+struct model *model_join(const struct model_cfg *c, const struct model_sources *from, uint64_t seed, struct ops *o, enum dtype t)
+{
+    const char *const dir[MODEL_FILES] = { from->tower, from->projector, from->decoder };
+    struct model *m = new_model(o, t, 0);
+    int bad = 0;
+    cfg_copy(&m->cfg, c);
+    params_build(m);
+    for (int k = 0; k < MODEL_FILES && !bad; k++) bad = dir[k] && st_open_dir(dir[k], &m->file[k]);
+    for (int i = 0; i < m->ps.n && !bad; i++) {
+        int k = m->ps.v[i].part == PART_VISION ? 0 : m->ps.v[i].part == PART_PROJECTOR ? 1 : 2;
+        bad = dir[k] && find_source(m, i, &m->file[k], dir[k]);
     }
-    alloc_acts(&m->pass.act, m->cfg.text.blocks.layers);
-    if (m->cfg.has_vision) alloc_acts(&m->pass.vision.act, m->cfg.vision.blocks.layers);
-    model_digest_now(m);
-    return m;
+    if (!bad) return complete(m, seed);
+    model_free(m);
+    return NULL;
 }
 
 static void free_acts(struct tower_act *a)
@@ -223,8 +275,7 @@ void model_free(struct model *m)
     free(m->vision.block);
     free(m->dec.block);
     arena_free(&m->host);
-    st_close(&m->file);
-    gguf_close(&m->gguf);
+    close_files(m);
     cfg_free(&m->cfg);
     free(m);
 }

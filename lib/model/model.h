@@ -26,6 +26,11 @@ enum { MODEL_TRAIN = 1 };                      /* master weights, gradients and 
 struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags);
 /* Random weights from a config (init as transformers does: normal(0, initializer_range), zeros, ones). */
 struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o, enum dtype t, int flags);
+/* The same, but for the parts that are given as folders (NULL: random): a vision tower, a projector, a decoder (embedding and
+ * head with it), each on its own or within a model. A parameter is the tensor of its name, or of an end of its name behind what the
+ * layouts there are put before it: model.text_model.layers. ... is model.layers. ... of a Llama. c: its vocabulary is the decoder's. */
+struct model_sources { const char *tower, *projector, *decoder; };
+struct model *model_join(const struct model_cfg *c, const struct model_sources *from, uint64_t seed, struct ops *o, enum dtype t);
 void model_free(struct model *m);
 /* config.json and model.safetensors (save: dtype of the file) into an existing folder; what transformers loads. */
 MUST_USE int model_save(const struct model *m, const char *dir, enum dtype save);

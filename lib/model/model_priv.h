@@ -102,6 +102,8 @@ struct pass {
     const int *head;                           /* host: block_heads of the decoder */
 };
 
+enum { MODEL_FILES = 3 };                      /* a tower, a projector, a decoder; else the first alone */
+
 struct model {
     struct model_cfg cfg;
     struct ops *o;
@@ -114,7 +116,7 @@ struct model {
     struct projector proj;
     struct decoder dec;
     void **mem; int nmem;                      /* device allocations that hold weights */
-    struct safetensors file; struct gguf gguf; /* the one loaded stays mapped while weights live in it */
+    struct safetensors file[MODEL_FILES]; struct gguf gguf;      /* what was loaded stays mapped while weights live in it */
     char digest[HASH_HEX];
     struct space space;
     struct arena host;                         /* index arrays of the present pass */
@@ -126,8 +128,7 @@ struct model {
 /* ---- params.c, weights.c, digest.c ---- */
 void params_build(struct model *m);                               /* the table and the pointers into it, without memory */
 MUST_USE int weights_place(struct model *m);                      /* memory; weights that may stay in the file do */
-MUST_USE int weights_load(struct model *m);                       /* from info[].src, and the digest */
-MUST_USE int weights_init(struct model *m, uint64_t seed);
+MUST_USE int weights_fill(struct model *m, uint64_t seed);        /* from info[].src; at random where that is NULL */
 void *model_alloc(struct model *m, size_t bytes, const char *what);       /* released with the model */
 /* Elements [begin, begin + n) of what a parameter is loaded from, in our order of rows. */
 void source_get_f32(const struct param_info *in, size_t begin, size_t n, float *x);

@@ -169,24 +169,22 @@ static void load_one(struct model *m, struct param *p, const struct param_info *
     }
 }
 
-int weights_load(struct model *m)
-{
-    for (int i = 0; i < m->ps.n; i++) load_one(m, &m->ps.v[i], &m->info[i]);
-    return m->o->sync(m->o);
-}
-
-int weights_init(struct model *m, uint64_t seed)
+static void init_one(struct model *m, struct param *p, const struct param_info *in, uint64_t seed)
 {
     float x[CHUNK];
+    struct rng_key key = rng_key(seed, p->name, strlen(p->name));
+    for (size_t b = 0; b < p->n; b += CHUNK) {
+        size_t k = mem_min(p->n - b, (size_t)CHUNK);
+        for (size_t j = 0; j < k; j++) x[j] = in->init == INIT_NORMAL ? in->value * rng_normal(key, 0, b + j) : in->value;
+        param_put(m, p, b, k, x);
+    }
+}
+
+int weights_fill(struct model *m, uint64_t seed)
+{
     for (int i = 0; i < m->ps.n; i++) {
-        struct param *p = &m->ps.v[i];
-        const struct param_info *in = &m->info[i];
-        struct rng_key key = rng_key(seed, p->name, strlen(p->name));
-        for (size_t b = 0; b < p->n; b += CHUNK) {
-            size_t k = mem_min(p->n - b, (size_t)CHUNK);
-            for (size_t j = 0; j < k; j++) x[j] = in->init == INIT_NORMAL ? in->value * rng_normal(key, 0, b + j) : in->value;
-            param_put(m, p, b, k, x);
-        }
+        if (m->info[i].src) load_one(m, &m->ps.v[i], &m->info[i]);
+        else init_one(m, &m->ps.v[i], &m->info[i], seed);
     }
     return m->o->sync(m->o);
 }

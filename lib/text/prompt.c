@@ -63,20 +63,6 @@ static int emit_places(struct prompter *p, const int *id, const char *tag, int n
     return 0;
 }
 
-/* "<row_{row}_col_{col}>", counted from 1. */
-static void tile_tag(const char *tag, int row, int col, struct buf *out)
-{
-    static const char *const name[] = { "{row}", "{col}" };
-    for (const char *s = tag; *s;) {
-        int i = 0;
-        while (i < 2 && strncmp(s, name[i], strlen(name[i]))) i++;
-        if (i < 2) buf_fmt(out, "%d", (i ? col : row) + 1);
-        else buf_byte(out, *s);
-        s += i < 2 ? strlen(name[i]) : 1;
-    }
-    buf_byte(out, 0);
-}
-
 /* The tiles line by line, and behind an empty line the whole; of an image that was not cut only that. */
 static int emit_tiles(struct prompter *p, const struct prompt_image *im, const int *id, struct span *place)
 {
@@ -84,7 +70,7 @@ static int emit_tiles(struct prompter *p, const struct prompt_image *im, const i
     struct buf tag = {0};
     for (int i = 0; i < n && n > 1 && !bad; i++) {
         buf_clear(&tag);
-        tile_tag(p->c->tile, i / im->cols, i % im->cols, &tag);
+        chat_tile_tag(p->c, i / im->cols, i % im->cols, &tag);
         bad = emit_places(p, id, tag.p, each, place);
         if (i % im->cols == im->cols - 1) emit_text(&p->e, "\n", 1);
     }

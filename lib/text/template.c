@@ -85,3 +85,16 @@ int chat_end_token(const struct tokenizer *t, const struct chat_template *c)
     int id = tok_find_special(t, c->asst_close, strlen(c->asst_close), &begin, &end);
     return id >= 0 && begin == 0 ? id : fail("the tokenizer lacks the end token of chat template %s", c->name);
 }
+
+void chat_tile_tag(const struct chat_template *c, int row, int col, struct buf *out)
+{
+    static const char *const name[] = { "{row}", "{col}" };
+    for (const char *s = c->tile; *s;) {
+        int i = 0;
+        while (i < 2 && strncmp(s, name[i], strlen(name[i]))) i++;
+        if (i < 2) buf_fmt(out, "%d", (i ? col : row) + 1);
+        else buf_byte(out, *s);
+        s += i < 2 ? strlen(name[i]) : 1;
+    }
+    buf_byte(out, 0);
+}

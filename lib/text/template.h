@@ -46,6 +46,8 @@ void chat_free(struct chat_template *c);                               /* NULL i
 
 /* The mark of a turn: "user" -> user_open, "user_end" -> user_close, "assistant", "assistant_end"; NULL: no such name. */
 const char *chat_turn(const struct chat_template *c, const char *name, size_t n);
+/* Appends the tag of the tile in that row and column, counted from 0, and a 0 byte. */
+void chat_tile_tag(const struct chat_template *c, int row, int col, struct buf *out);
 /* The id of the token that ends a response: asst_close begins with it, training appends it and generation stops at it. -1 +
  * fail() if the tokenizer lacks it. */
 int chat_end_token(const struct tokenizer *t, const struct chat_template *c);

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "train/assemble.h"
-
 #include <stdlib.h>
 #include <string.h>
-#include "media/preprocess.h"
 #include "record/path.h"
-#include "store/gguf.h"
-#include "store/json.h"
-#include "store/safetensors.h"
-#include "text/prompt.h"
-#include "text/steps.h"
+#include "train/assemble_priv.h"
 #include "train/folder.h"
 
-#define TOK_END  "<|im_end|>"
-#define TOK_PAD  "<|endoftext|>"
-#define TOK_IMG  "<IMG_CONTEXT>"
-static const char *const chat_token[] = { TOK_PAD, "<|im_start|>", TOK_END, "<img>", "</img>", TOK_IMG };
-
-enum { CONFIG_MAX = 1 << 22 };
+static const char *const chat_token[] = { TOK_PAD, "<|im_start|>", TOK_END, "<img>", "</img>", "<IMG_CONTEXT>" };
 
 /* ---- the tokenizer of a fresh model ---- */
 
@@ -62,38 +50,6 @@ struct tokenizer *assemble_read(const char *path)
     return NULL;
 }
 
-/* ---- the 17 tokens ---- */
-
-struct means { struct tok_ids ids[STEP_TOKENS]; const int *of[STEP_TOKENS]; int n[STEP_TOKENS], id[STEP_TOKENS], count; };
-
-static void means_free(struct means *s)
-{
-    for (int i = 0; i < STEP_TOKENS; i++) tok_ids_free(&s->ids[i]);
-}
-
-/* Adds the tokens that lack, and lists the ids of their descriptions. */
-static int add_tokens(struct tokenizer *t, struct means *s)
-{
-    const char *text[STEP_TOKENS];
-    for (int i = 0; i < STEP_TOKENS; i++) {
-        if (tok_id(t, step_tokens[i].text) >= 0) continue;
-        const char *d = step_tokens[i].description;
-        struct tok_ids *ids = &s->ids[s->count];
-        if (tok_encode(t, d, strlen(d), TOK_NO_ADDED, ids)) return -1;
-        s->of[s->count] = (const int *)ids->id;
-        s->n[s->count] = (int)ids->n;
-        text[s->count++] = step_tokens[i].text;
-    }
-    if (tok_add(t, text, s->count) != s->count) return fail("the tokens of the step format cannot be added");
-    for (int i = 0; i < s->count; i++) s->id[i] = tok_id(t, text[i]);
-    return 0;
-}
-
-static int put_folder(struct model *m, const struct tokenizer *t, const char *dir, enum dtype save)
-{
-    return model_save(m, dir, save) || tok_save(t, dir) ? -1 : 0;
-}
-
 /* ---- a fresh model ---- */
 
 static int save_json(json_t *doc, const char *dir, const char *name)       /* takes doc */
@@ -105,99 +61,110 @@ static int save_json(json_t *doc, const char *dir, const char *name)       /* ta
     return r;
 }
 
-/* config.json with the tokenizer's vocabulary and ids. */
-static int read_config(const char *path, const struct tokenizer *t, struct model_cfg *c)
+struct fresh {
+    const struct assemble_fresh *f;
+    const struct sight *sight;                 /* NULL: sees no images */
+    json_t *doc;
+    struct model_cfg c;
+    struct chat_template *chat;                /* of one that sees images */
+    struct means means;
+};
+
+/* What the family's template needs; without images ChatML's tokens are there. */
+static int add_tokens(struct fresh *x)
 {
-    json_t *doc = json_file(path, CONFIG_MAX);
-    if (!doc) return -1;
-    json_t *text = json_object_get(doc, "text_config");
-    if (!json_is_object(text)) text = doc;
+    struct tokenizer *t = x->f->tok;
+    const char *name = json_string_value(json_object_get(x->doc, "template"));
+    if (!json_object_get(x->doc, "vision_config")) return means_add_steps(&x->means, t);
+    if (!(x->sight = sight_of(x->doc)) || !(x->chat = chat_load(x->sight->chat ? x->sight->chat : name ? name : x->sight->family)))
+        return fail_in("%s", x->f->config);
+    int side = x->sight->kind == PRE_SPLIT ? assemble_grid(x->f->max_tiles) : 0;
+    return means_add_chat(&x->means, t, x->chat, side) || means_add_steps(&x->means, t) ? -1 : 0;
+}
+
+static int end_token(const struct fresh *x)
+{
+    int id = x->chat ? chat_end_token(x->f->tok, x->chat) : tok_id(x->f->tok, TOK_END);
+    return id >= 0 ? id : fail_in("%s", x->f->config);
+}
+
+/* config.json with the tokenizer's vocabulary and ids, and the images' settings. */
+static int read_config(struct fresh *x)
+{
+    const struct tokenizer *t = x->f->tok;
+    int end = end_token(x);
+    if (end < 0) return -1;
+    json_t *text = assemble_text(x->doc);
     json_object_set_new(text, "vocab_size", json_integer(tok_size(t)));
-    json_object_set_new(text, "eos_token_id", json_integer(tok_id(t, TOK_END)));
+    json_object_set_new(text, "eos_token_id", json_integer(end));
     json_object_set_new(text, "pad_token_id", json_integer(tok_id(t, TOK_PAD)));
     json_object_set_new(text, "bos_token_id", json_null());
-    if (json_object_get(doc, "vision_config")) json_object_set_new(doc, "image_token_id", json_integer(tok_id(t, TOK_IMG)));
-    char *s = json_dumps(doc, 0);
-    json_decref(doc);
-    int bad = !s ? fail("%s: not JSON that can be written", path) : cfg_parse(s, strlen(s), path, c);
-    free(s);
-    if (bad || !c->has_vision || !strcmp(c->family, "internvl")) return bad;
-    cfg_free(c);
-    return fail("%s: a fresh model that sees images is of family internvl", path);      /* whose image settings we write */
+    if (x->sight) assemble_image_settings(x->doc, x->sight, t, x->chat, x->f->max_tiles);
+    return assemble_parse(x->doc, x->f->config, &x->c);
 }
 
-static int put_settings(const struct assemble_fresh *f, const struct model_cfg *c, const char *dir)
+static char *end_text(const struct fresh *x)
 {
-    json_t *gen = json_pack("{s:[i,i], s:i}", "eos_token_id", tok_id(f->tok, TOK_END), tok_id(f->tok, TOK_PAD),
-                            "pad_token_id", tok_id(f->tok, TOK_PAD));
+    size_t begin, end;
+    if (!x->chat) return mem_str(TOK_END);
+    (void)tok_find_special(x->f->tok, x->chat->asst_close, strlen(x->chat->asst_close), &begin, &end);
+    return mem_strn(x->chat->asst_close, end);
+}
+
+static int put_settings(const struct fresh *x, const char *dir)
+{
+    const struct tokenizer *t = x->f->tok;
+    char *end = end_text(x);
+    json_t *gen = json_pack("{s:[i,i], s:i}", "eos_token_id", x->c.eos[0], tok_id(t, TOK_PAD), "pad_token_id", tok_id(t, TOK_PAD));
     json_t *tok = json_pack("{s:s, s:s, s:s, s:i, s:b, s:{s:s, s:s, s:s}}", "tokenizer_class", "PreTrainedTokenizerFast",
-                            "eos_token", TOK_END, "pad_token", TOK_PAD, "model_max_length", c->text.max_pos,
+                            "eos_token", end, "pad_token", TOK_PAD, "model_max_length", x->c.text.max_pos,
                             "clean_up_tokenization_spaces", 0, "extra_special_tokens",
-                            "start_image_token", "<img>", "end_image_token", "</img>", "context_image_token", TOK_IMG);
+                            "start_image_token", "<img>", "end_image_token", "</img>", "context_image_token", "<IMG_CONTEXT>");
     int bad = save_json(gen, dir, "generation_config.json");
+    free(end);
     if (save_json(tok, dir, "tokenizer_config.json") || bad) return -1;
-    if (!c->has_vision) return 0;
-    struct pre_cfg pre = pre_default();
-    pre.h = pre.w = c->vision.image;
-    pre.max_tiles = f->max_tiles;
-    pre.min_tiles = 1;
-    pre.tiling = f->max_tiles > 1;
-    char *path = file_join(dir, "preprocessor_config.json");
-    int r = pre_save(&pre, path);
-    free(path);
-    return r;
+    if (!x->sight) return 0;
+    return (x->sight->kind == PRE_ANYRES && chat_save(x->chat, dir)) || assemble_put_processor(x->sight, &x->c, x->f->max_tiles, NULL, dir) ? -1 : 0;
 }
 
-static int make_fresh(const struct assemble_fresh *f, const struct model_cfg *c, struct means *s, struct ops *o, const char *dir)
+static int write_fresh(const struct fresh *x, struct ops *o, const char *dir)
 {
-    struct model *m = model_new(c, f->seed, o, DT_F32, 0);
+    struct model *m = model_new(&x->c, x->f->seed, o, DT_F32, 0);
     if (!m) return -1;
-    int bad = s->count && model_add_tokens(m, tok_size(f->tok), s->of, s->n, s->count);
-    if (!bad) bad = put_folder(m, f->tok, dir, DT_F32) || put_settings(f, c, dir);
+    int bad = means_apply(&x->means, m, x->f->tok) || assemble_put(m, x->f->tok, dir, DT_F32) || put_settings(x, dir);
     model_free(m);
-    return bad;
+    return bad ? -1 : 0;
+}
+
+static int write_folder(const struct fresh *x, struct ops *o, const char *out)
+{
+    struct dir_tmp d;
+    if (dir_begin(&d, out)) return -1;
+    if (!write_fresh(x, o, d.tmp)) return dir_commit(&d);
+    dir_abandon(&d);
+    return -1;
 }
 
 int assemble_fresh(const struct assemble_fresh *f, struct ops *o, const char *out)
 {
-    struct model_cfg c;
-    struct means s = { 0 };
-    struct dir_tmp d;
-    if (read_config(f->config, f->tok, &c)) return -1;
-    int bad = add_tokens(f->tok, &s) || dir_begin(&d, out);
-    if (!bad) {
-        bad = make_fresh(f, &c, &s, o, d.tmp);
-        if (bad) dir_abandon(&d);
-        else bad = dir_commit(&d);
-    }
-    means_free(&s);
-    cfg_free(&c);
+    struct fresh x = { .f = f, .doc = json_file(f->config, CONFIG_MAX) };
+    int bad = !x.doc || add_tokens(&x) || read_config(&x) || write_folder(&x, o, out);
+    means_free(&x.means);
+    chat_free(x.chat);
+    cfg_free(&x.c);
+    json_decref(x.doc);
     return bad ? -1 : 0;
 }
 
 /* ---- tokens for an existing model ---- */
 
-static int dtype_of(const char *dir, enum dtype *t)        /* bf16 only where every weight is */
-{
-    struct safetensors st;
-    *t = DT_F32;
-    if (gguf_is(dir)) return 0;
-    if (st_open_dir(dir, &st)) return -1;
-    *t = DT_BF16;
-    for (int i = 0; i < st.n; i++)
-        if (st.v[i].t != ST_BF16) *t = DT_F32;
-    st_close(&st);
-    return 0;
-}
-
-static int write_added(const char *model, const struct tokenizer *t, struct means *s, struct ops *o, const char *dir)
+static int write_added(const char *model, const struct tokenizer *t, const struct means *s, struct ops *o, const char *dir)
 {
     enum dtype dt;
-    if (dtype_of(model, &dt)) return -1;
+    if (assemble_dtype(model, &dt)) return -1;
     struct model *m = model_load(model, o, dt, 0);
     if (!m) return -1;
-    int bad = model_add_tokens(m, tok_size(t), s->of, s->n, s->count) || put_folder(m, t, dir, dt)
-           || folder_copy_rest(model, dir, false);
+    int bad = means_apply(s, m, t) || assemble_put(m, t, dir, dt) || folder_copy_rest(model, dir, false);
     model_free(m);
     return bad;
 }
@@ -208,7 +175,7 @@ int assemble_add(const char *model, struct ops *o, const char *out, int *added)
     if (!t) return -1;
     struct means s = { 0 };
     struct dir_tmp d;
-    int bad = add_tokens(t, &s);
+    int bad = means_add_steps(&s, t);
     *added = s.count;
     if (!bad && !s.count) bad = fail("%s has all %d tokens of the step format already", model, STEP_TOKENS);
     if (!bad) bad = dir_begin(&d, out);

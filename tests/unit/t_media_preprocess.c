@@ -145,10 +145,22 @@ static void test_load_other_kinds(void)
     T_INT(c.alpha, ALPHA_WHITE);
     T_INT(pre_tiles(&c, 201, 1).n, 0);                     /* sides that differ more than 200-fold */
     T_FAIL(pre_run(&c, &(struct image){ .w = 1, .h = 201 }, NULL), "1x201 is too narrow");
+    T_FAIL(pre_save(&c, "p.json"), "Qwen2-VL");
+    struct pre_cfg back;
     char *p = put("p.json", "{\"image_processor_type\": \"LlavaNextImageProcessorPil\", \"image_grid_pinpoints\": [[448, 224]]}");
     T_OK(pre_load(&c, p));                                 /* absent keys: transformers' defaults */
     T_INT(c.h, 224);
-    T_FAIL(pre_save(&c, p), "only InternVL");
+    T_OK(pre_save(&c, p));
+    T_OK(pre_load(&back, p));
+    T_CHECK(back.kind == PRE_ANYRES && back.like == RESIZE_PILLOW && back.nsize == 1 && back.size[0].h == 448 && back.size[0].w == 224);
+    T_CHECK(back.h == 224 && back.resample == c.resample && !memcmp(back.mean, c.mean, sizeof c.mean) && !memcmp(back.std, c.std, sizeof c.std));
+    free(p);
+    c = pre_default_of(PRE_SPLIT);
+    c.h = c.w = 28, c.longest = 84;
+    p = put("p.json", "{}");
+    T_OK(pre_save(&c, p));
+    T_OK(pre_load(&back, p));
+    T_CHECK(back.kind == PRE_SPLIT && back.tiling && back.h == 28 && back.longest == 84 && back.resample == c.resample);
     free(p);
 }
 

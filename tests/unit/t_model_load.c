@@ -173,6 +173,76 @@ static void test_files_that_do_not_fit(void)
     T_CHECK(!model_load("/nowhere", dev, DT_F32, 0) && strstr(err_msg(), "config.json"));
 }
 
+/* ---- parts from several folders ---- */
+static const char tiny_internlm2[] =
+    "{\"model_type\": \"internlm2\", \"hidden_size\": 24, \"num_hidden_layers\": 2, \"num_attention_heads\": 6, \"num_key_value_heads\": 2,"
+    "\"intermediate_size\": 40, \"vocab_size\": 53, \"max_position_embeddings\": 512, \"bias\": true, \"eos_token_id\": 2}";
+
+static struct model *saved(const char *json, uint64_t seed, const char *to)
+{
+    struct model_cfg c;
+    T_OK(cfg_parse(json, strlen(json), "tiny", &c));
+    struct model *m = model_new(&c, seed, dev, DT_F32, 0);
+    cfg_free(&c);
+    T_OK(dir_make(to));
+    T_OK(model_save(m, to, DT_F32));
+    return m;
+}
+
+/* The vision tower of m as a checkpoint of its own, whose names lack the first component. */
+static void save_tower(struct model *m, const char *to)
+{
+    struct params *ps = model_params(m);
+    struct st_tensor v[128];
+    int n = 0, at[128];
+    for (int i = 0; i < ps->n; i++) {
+        const struct param *p = &ps->v[i];
+        if (p->part != PART_VISION) continue;
+        at[n] = i;
+        v[n] = (struct st_tensor){ .name = strchr(p->name, '.') + 1, .t = ST_F32, .ndim = p->ndim };
+        for (int d = 0; d < p->ndim; d++) v[n].dims[d] = p->dims[d];
+        n++;
+    }
+    T_OK(dir_make(to));
+    char *path = file_join(to, "model.safetensors");
+    struct st_writer *w = st_create(path, v, n);
+    for (int i = 0; i < n; i++) T_OK(st_write(w, ps->v[at[i]].w.p, ps->v[at[i]].n * sizeof(float)));
+    T_OK(st_finish(w));
+    free(path);
+}
+
+static bool same_values(struct model *a, const char *name, struct model *b, const char *name_b)
+{
+    const struct param *p = param_find(model_params(a), name), *q = param_find(model_params(b), name_b);
+    return p && q && p->n == q->n && !memcmp(p->w.p, q->w.p, p->n * sizeof(float));
+}
+
+static void test_join(void)
+{
+    char *chat = file_join(dir, "chat"), *tower = file_join(dir, "tower"), *text = file_join(dir, "text");
+    struct model *a = saved(tiny_chat, 5, chat), *b = saved(tiny_internlm2, 6, text);
+    save_tower(a, tower);
+    const struct model_cfg *c = model_config(a);
+    struct model *m = model_join(c, &(struct model_sources){ tower, chat, text }, 7, dev, DT_F32);
+    if (!m) printf("# %s\n", err_msg());
+    T_CHECK(m && same_values(m, "vision_model.encoder.layers.1.attn.qkv.weight", a, "vision_model.encoder.layers.1.attn.qkv.weight"));
+    T_CHECK(m && same_values(m, "mlp1.3.weight", a, "mlp1.3.weight"));
+    T_CHECK(m && same_values(m, "language_model.model.layers.1.attention.wqkv.weight", b, "model.layers.1.attention.wqkv.weight"));
+    T_CHECK(m && same_values(m, "language_model.output.weight", b, "output.weight"));
+    model_free(m);
+    m = model_join(c, &(struct model_sources){ NULL, NULL, text }, 5, dev, DT_F32);      /* what no folder gives is that seed's */
+    T_CHECK(m && same_values(m, "mlp1.3.weight", a, "mlp1.3.weight") && same_values(m, "language_model.output.weight", b, "output.weight"));
+    model_free(m);
+    T_CHECK(!model_join(c, &(struct model_sources){ text, NULL, text }, 5, dev, DT_F32));
+    T_CHECK(strstr(err_msg(), "text: tensor vision_model.embeddings.patch_embedding.weight is missing"));
+    struct model_cfg wide = *c;
+    wide.text.vocab = 54;
+    T_CHECK(!model_join(&wide, &(struct model_sources){ NULL, NULL, text }, 5, dev, DT_F32));
+    T_CHECK(strstr(err_msg(), "text: tensor model.tok_embeddings.weight is [53,24], want [54,24]"));
+    model_free(a), model_free(b);
+    free(chat), free(tower), free(text);
+}
+
 static void test_full_disk(void)
 {
     struct model *m = tiny_model(tiny_qwen2, dev, DT_F32, 0);
@@ -192,6 +262,7 @@ int main(void)
     T_RUN(test_config_kept);
     T_RUN(test_add_tokens);
     T_RUN(test_files_that_do_not_fit);
+    T_RUN(test_join);
     T_RUN(test_full_disk);
     dev->close(dev);
     return dir_remove(dir) || t_end();
