@@ -34,20 +34,21 @@ B       = build/$(FLAVOUR)
 
 # Which program needs which layers of lib/ (a layer's includes may only point to layers further right).
 cos-cat      = media record text store base
-cos-segment  = media record text store base
+cos-segment  = bench media record text store base
 cos-select   = record text store base
-cos-eval     = record text store base
-cos-score    = search model ops kernels media record text store base
-cos-generate = search model ops kernels media record text store base
+cos-eval     = bench record text store base
+cos-score    = search bench model ops kernels media record text store base
+cos-generate = search bench model ops kernels media record text store base
 cos-update   = train model ops kernels media record text store base
 PROGS        = cos-segment cos-generate cos-score cos-select cos-update cos-eval cos-cat
-LAYERS       = search train model ops record media text store base
+LAYERS       = search train model ops bench record media text store base
 
 # What each layer links from the outside.
 libs_base    = -lxxhash -lpthread -lm
 libs_store   = -ljansson
 libs_record  = -lmsgpackc -ljansson
 libs_text    = -lpcre2-8 -lutf8proc -Wl,--push-state,--as-needed -lsentencepiece -lstdc++ -Wl,--pop-state
+libs_bench   = -lutf8proc -lpcre2-8
 libs_media   = -larchive -lpng -ljpeg -lwebp
 libs_ops     = -ldnnl -l:libgomp.so.1
 

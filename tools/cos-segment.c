@@ -8,15 +8,16 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "record/import.h"
+#include "segment.h"
 
 static struct {
     int from;
-    const char *images, *tokenizer, *source;
+    const char *images, *tokenizer, *source, *outputs, *split;
     bool lenient, inline_, tar;
 } set = { .from = FORM_COS };
 
 static const struct opt opts[] = {
-    { 'f', "from", FORM_WORDS, OPT_CHOICE, &set.from, 0, 0, "the form of the input" },
+    { 'f', "from", FORM_WORDS "|" BENCH_FORM_WORDS, OPT_CHOICE, &set.from, 0, 0, "the form of the input" },
     { 0, "images", "DIR|ARCHIVE", OPT_STR, &set.images, 0, 0, "where the images are: dir/17.png, images.zip!17.png" },
     { 0, "inline", NULL, OPT_FLAG, &set.inline_, 0, 0, "put the images' bytes into the records" },
     { 0, "tar", NULL, OPT_FLAG, &set.tar, 0, 0, "the input is tar files (WebDataset's shards, plain or compressed):\n"
@@ -26,6 +27,9 @@ static const struct opt opts[] = {
       "raw steps may lack names and reflections" },
     { 0, "source", "NAME", OPT_STR, &set.source, 0, 0, "the data set's name, for rows that do not say" },
     { 0, "tokenizer", "FILE", OPT_STR, &set.tokenizer, 0, 0, "a tokenizer.json: adds token ids and the steps' spans" },
+    { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Benchmarks" },
+    { 0, "outputs", "FILE", OPT_STR, &set.outputs, 0, 0, "a model's outputs by id, where they are in a file of their own" },
+    { 0, "split", "NAME", OPT_STR, &set.split, 0, 0, "only the rows that say so in \"split\"" },
     OPT_END };
 
 static const char about[] =
@@ -33,6 +37,13 @@ static const char about[] =
     "--rejects with its reply in meta.reply. Keys that its form does not know go into meta. Rows without an id get\n"
     "\"line-17\", or \"FILE-17\" with operands; rows that follow each other with one id are paths 0, 1, ... of it.\n"
     "Labels are by \"mc\" where they are k of n tries, else by \"prm-json\". cos-cat --to FORM is the way back.\n"
+    "\n"
+    "Benchmarks: their own files (JSON, JSON lines, an object of objects, TSV with images in base64; mme: lines of image TAB\n"
+    "question TAB answer, a file a task), and models' outputs for cos-eval accuracy --bench: \"response\", \"prediction\" or the\n"
+    "last of \"messages\" becomes path.text, an answer that was extracted already (\"extraction\", LLaVA's \"results\")\n"
+    "path.answer. processbench and visualprocessbench are judged steps: labels by \"truth\". Parquet files become JSON lines by\n"
+    "  python3 -c 'import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json(sys.stdout, orient=\"records\", lines=True)' F\n"
+    "with the images left out (.drop(columns=[..])) or encoded in base64.\n"
     "\n"
     "  cos-segment --from cos --images images.zip < train.jsonl > train.cos\n"
     "  cos-segment --from raw --rejects bad.cos steps-*.jsonl > steps.cos\n"
@@ -246,6 +257,13 @@ static int convert(struct segment *s)
     if (set.tar && !set.inline_ && !s->t->noperand)
         return fail_kind(ERR_USAGE, "--tar: images of stdin cannot be referred to; want --inline, or files");
     if (open_images(s)) return -1;
+    if (set.from >= FORMS) {
+        struct segment_bench b = { (enum bench_form)(set.from - FORMS), set.outputs, set.split, set.source, s->prefix, s->cfg.media };
+        if (set.tokenizer || set.lenient || set.tar)
+            return fail_kind(ERR_USAGE, "--tokenizer, --lenient and --tar do not go with --from %s", bench_form_names[b.form]);
+        return segment_bench(s->t, &b);
+    }
+    if (set.outputs || set.split) return fail_kind(ERR_USAGE, "--outputs and --split are for benchmarks");
     if (set.tokenizer && !(s->cfg.tok = s->tok = tok_load(set.tokenizer))) return -1;
     if (tool_open_out(s->t) || par_pipe(s->t->std.threads, &pipe)) return -1;
     return tool_close(s->t);

@@ -5,15 +5,25 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "eval.h"
+#include "eval_bench.h"
 
-static struct { int match; bool json, all; const char *by; } set = { .by = "source" };
+static const char by_default[] = "source";
+static struct { int match; bool json, all; const char *by; } set = { .by = by_default };
+static struct { const char *bench, *unparsed, *decisions; int protocol, extract; bool int_text, no_guess; } bench = { .unparsed = "wrong" };
 
 const struct opt eval_accuracy_opts[] = {
     EVAL_MATCH_OPT(set.match),
     { 0, "by", "KEY", OPT_STR, &set.by, 0, 0, "a row for each value of this key, as meta.difficulty" },
     { 0, "all", NULL, OPT_FLAG, &set.all, 0, 0, "the mean over all paths of a question instead of its first path" },
     EVAL_JSON_OPT(set.json),
+    { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "A benchmark by its own rules" },
+    { 0, "bench", "NAME", OPT_STR, &bench.bench, 0, 0, "mathvista, mmstar, mmmu, m3cot, ai2d, chartqa, scienceqa or mme" },
+    { 0, "protocol", BENCH_PROTOCOL_WORDS, OPT_CHOICE, &bench.protocol, 0, 0, "whose rules: see below" },
+    { 0, "extract", BENCH_EXTRACT_WORDS, OPT_CHOICE, &bench.extract, 0, 0, "what of a response is the answer: see below" },
+    { 0, "unparsed", "wrong|drop|random:SEED", OPT_STR, &bench.unparsed, 0, 0, "what an answer that cannot be read counts as" },
+    { 0, "decisions", "FILE", OPT_STR, &bench.decisions, 0, 0, "write what was decided of each record, as JSON lines" },
+    { 0, "int-text", NULL, OPT_FLAG, &bench.int_text, 0, 0, "MathVista, official: \"2.0\" is no integer, as when its scores were published" },
+    { 0, "no-guess", NULL, OPT_FLAG, &bench.no_guess, 0, 0, "MathVista, official: an empty answer is unparsed, and not the nearest choice" },
     OPT_END };
 
 /* ---- what is kept of a question and of a row ---- */
@@ -179,8 +189,20 @@ static int accuracy(struct tool *t, struct tally *a, struct record *r)
     return tool_close(t);
 }
 
+static int by_benchmark(struct tool *t)
+{
+    struct bench_set b = { .rule = { .protocol = (enum bench_protocol)bench.protocol, .extract = (enum bench_extract)bench.extract,
+                                     .int_text = bench.int_text, .no_guess = bench.no_guess },
+                           .seed = BENCH_SEED, .decisions = bench.decisions, .json = set.json };
+    if (set.match || set.all || set.by != by_default) return fail_kind(ERR_USAGE, "--match, --by and --all do not go with --bench");
+    return eval_bench_options(bench.bench, bench.unparsed, &b) ? -1 : eval_bench(t, &b);
+}
+
 int eval_accuracy(struct tool *t)
 {
+    if (bench.bench) return by_benchmark(t);
+    if (bench.protocol || bench.extract || bench.decisions || bench.int_text || bench.no_guess || strcmp(bench.unparsed, "wrong"))
+        return fail_kind(ERR_USAGE, "--protocol, --extract, --unparsed, --decisions, --int-text and --no-guess go with --bench");
     struct tally a = { 0 };
     struct record *r = rec_new();
     int bad = accuracy(t, &a, r);
@@ -194,4 +216,25 @@ int eval_accuracy(struct tool *t)
 const char eval_accuracy_details[] =
     "A row: questions n, paths, right ones, unparsed ones (no answer; they count as wrong), accuracy with its 95 %\n"
     "interval (Wilson; with --all that of the mean over questions), steps and tokens a path. Of several paths with\n"
-    "one id the one with the lowest path.index counts.";
+    "one id the one with the lowest path.index counts.\n"
+    "\n"
+    "--bench: the benchmark's groups and its total. Scores of different protocols are not comparable, so each row names its\n"
+    "own. The column \"value\" counts unparsed answers as --unparsed says; the last three have it in all three ways. A random\n"
+    "answer is drawn among the choices by Python's generator (MMMU's official scorer: random:42); open questions have none.\n"
+    "Protocols (ai2d has no official one; llava is for scienceqa):\n"
+    "  official     the authors' scorer. mathvista: an extracted answer is normalised to the kind wanted, multiple choice to the\n"
+    "               choice of the smallest edit distance. chartqa: within 5 % of the right answer, as the paper has it\n"
+    "  cos          the scripts of the CoS reference. They leave unparsed answers out, --unparsed drop; chartqa: within 5 % of\n"
+    "               the model's answer. They have none for mme: markers, then the official reading\n"
+    "  vlmevalkit   VLMEvalKit without its judge: what its rules cannot infer is unparsed\n"
+    "  llava        LLaVA's script for ScienceQA: also a letter alone, or \"B. \" at the beginning\n"
+    "--extract:\n"
+    "  auto      cos: as markers. Others: between the markers where both are there, else the whole response\n"
+    "  markers   between <|answer_start|> and <|answer_end|>; a response without them is unparsed\n"
+    "  final     the line behind the first \"Final answer:\" or \"Answer:\", else the whole response\n"
+    "  plain     the whole response (path.text)\n"
+    "  stored    path.answer: what something else has extracted, as the extraction in MathVista's result files\n"
+    "The parser does not see the right answer; where a protocol does, the column \"sees_gold\" says how. mmstar, official,\n"
+    "divides by 1500 and 250 whatever the file holds (\"missing\").\n"
+    "\n"
+    "  cos-segment --from mathvista output_gpt4.json | cos-eval accuracy --bench mathvista --extract stored";

@@ -21,6 +21,9 @@
 
 struct import_in;
 struct import_in *import_open(FILE *f, const char *name);     /* does not own f */
+/* The same, and one object of objects: its members are the rows, {"1": {..}, "2": {..}}. */
+struct import_in *import_open_keyed(FILE *f, const char *name);
+struct slice import_key(const struct import_in *in);          /* of the row, as it is written; empty where rows have none */
 void import_close(struct import_in *in);                      /* NULL is fine */
 /* The text of the next row, borrowed until the next call, and the number of its first line. 1, 0 at the end; -1 when
  * the file is empty, an array is not closed, or a row is too large. */

@@ -14,7 +14,9 @@ struct import_in {
     struct buf b;                              /* bytes read; [at, b.len) not looked at */
     size_t at;
     uint64_t line;                             /* of b.p[at] */
-    bool eof, array, begun, ended;             /* ended: the array's ] was read */
+    bool eof, array, begun, ended;             /* ended: the closing bracket was read */
+    bool maybe_keyed, keyed;                   /* an object whose members are the rows, read as an array is */
+    struct buf key;
 };
 
 struct import_in *import_open(FILE *f, const char *name)
@@ -26,9 +28,19 @@ struct import_in *import_open(FILE *f, const char *name)
     return in;
 }
 
+struct import_in *import_open_keyed(FILE *f, const char *name)
+{
+    struct import_in *in = import_open(f, name);
+    in->maybe_keyed = true;
+    return in;
+}
+
+struct slice import_key(const struct import_in *in) { return (struct slice){ in->key.p, in->key.len }; }
+
 void import_close(struct import_in *in)
 {
     if (!in) return;
+    buf_free(&in->key);
     buf_free(&in->b);
     free(in->name);
     free(in);
@@ -81,6 +93,8 @@ static int whole_line(struct import_in *in, size_t *keep)
     }
 }
 
+static const char *open_end(const struct import_in *in) { return in->keyed ? "the object is not closed" : "the array is not closed"; }
+
 /* Up to the end of the element that begins here: braces outside strings. Its syntax is import_parse's affair. */
 static int whole_element(struct import_in *in, size_t *keep)
 {
@@ -89,8 +103,8 @@ static int whole_element(struct import_in *in, size_t *keep)
     for (;;) {
         int ch = peek(in, keep);
         if (ch == -2) return -1;
-        if (ch < 0) return fail("cut off: the array is not closed");
-        if (!depth && !string && (ch == ',' || ch == ']')) return 0;
+        if (ch < 0) return fail("cut off: %s", open_end(in));
+        if (!depth && !string && (ch == ',' || ch == (in->keyed ? '}' : ']'))) return 0;
         if (string) {
             if (escaped) escaped = false;
             else if (ch == '\\') escaped = true;
@@ -102,6 +116,35 @@ static int whole_element(struct import_in *in, size_t *keep)
     }
 }
 
+/* A string's end, behind its quote; from behind the first. -1 at the file's end, -2 on failure. */
+static int skip_string(struct import_in *in, size_t *keep)
+{
+    bool escaped = false;
+    for (int ch; (ch = peek(in, keep)) >= 0;) {
+        in->at++;
+        if (ch == '"' && !escaped) return 0;
+        escaped = ch == '\\' && !escaped;
+    }
+    return in->at == in->b.len && in->eof ? -1 : -2;
+}
+
+/* Is the object that begins here one of objects, as {"1": {..}, "2": {..}}? Looks ahead. */
+static int look_keyed(struct import_in *in)
+{
+    static const char *const next[] = { "\"", ":", "{" };
+    size_t keep = in->at++;
+    int ch = 0, k = 0;
+    for (; k < 3; k++) {
+        while ((ch = peek(in, &keep)) == ' ' || ch == '\t' || ch == '\r' || ch == '\n') in->at++;
+        if (ch < 0 || ch != next[k][0]) break;
+        in->at++;
+        if (k == 0 && (ch = skip_string(in, &keep)) < 0) break;
+    }
+    in->at = keep;
+    in->keyed = k == 3;
+    return ch == -2 ? -1 : 0;
+}
+
 static int begin(struct import_in *in)
 {
     size_t keep = 0;
@@ -111,26 +154,44 @@ static int begin(struct import_in *in)
     ch = skip_blank(in);
     if (ch == -2) return -1;
     if (ch < 0) return fail("empty");
-    if (ch == '[') in->array = true, take(in);
+    if (ch == '{' && in->maybe_keyed && look_keyed(in)) return -1;
+    if (ch == '[' || in->keyed) in->array = true, take(in);
     return 0;
 }
 
 /* Stands before the next element: 1, 0 behind the array, -1. */
 static int next_element(struct import_in *in, bool first)
 {
-    int ch = in->ended ? ']' : skip_blank(in);
+    const int close = in->keyed ? '}' : ']';
+    int ch = in->ended ? close : skip_blank(in);
     if (ch == ',' && !first && !in->ended) {
         take(in);
         ch = skip_blank(in);
-        if (ch == ']') return fail("a comma behind the last element");
+        if (ch == close) return fail("a comma behind the last element");
     }
-    if (ch == ']' && !in->ended) in->ended = true, take(in);
+    if (ch == close && !in->ended) in->ended = true, take(in);
     if (in->ended) {
         ch = skip_blank(in);
-        return ch == -1 ? 0 : ch == -2 ? -1 : fail("text behind the array");
+        return ch == -1 ? 0 : ch == -2 ? -1 : fail("text behind the %s", in->keyed ? "object" : "array");
     }
-    if (ch == -1) return fail("cut off: the array is not closed");
+    if (ch == -1) return fail("cut off: %s", open_end(in));
     return ch < 0 ? -1 : 1;
+}
+
+/* The member's name and the colon behind it. */
+static int take_key(struct import_in *in)
+{
+    size_t keep = in->at;
+    if (peek(in, &keep) != '"') return fail("want a quoted name");
+    take(in);
+    int bad = skip_string(in, &keep);
+    if (bad) return bad == -1 ? fail("cut off: %s", open_end(in)) : -1;
+    buf_clear(&in->key);
+    buf_add(&in->key, in->b.p + keep + 1, in->at - keep - 2);
+    int ch = skip_blank(in);
+    if (ch != ':') return ch == -2 ? -1 : fail("want a colon behind \"%s\"", in->key.p);
+    take(in);
+    return skip_blank(in) == -2 ? -1 : 0;
 }
 
 static int next_row(struct import_in *in, struct slice *row, uint64_t *line)
@@ -140,6 +201,7 @@ static int next_row(struct import_in *in, struct slice *row, uint64_t *line)
     if (in->array) {
         int r = next_element(in, first);
         if (r <= 0) return r;
+        if (in->keyed && take_key(in)) return -1;
     } else {
         int ch = skip_blank(in);
         if (ch < 0) return ch == -1 ? 0 : -1;

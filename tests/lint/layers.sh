@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Layers: an include of lib/ may only point to a layer further right, tools and examples to any, and names the folder.
-#     search, train > model > ops > record > media, text > store > base       kernels implement ops.h
+#     search, train > model > ops > record > media, text > store > base       kernels implement ops.h; search > bench > record
 cd "$(dirname "$0")/../.." || exit 1
 
 below() {   # the layers that one may include, itself apart
@@ -12,9 +12,10 @@ below() {   # the layers that one may include, itself apart
     media)  echo store base ;;
     record) echo media text store base ;;
     ops)    echo record media text store base ;;
+    bench)  echo record media text store base ;;
     model)  echo ops record media text store base ;;
     train)  echo model ops record media text store base ;;
-    search) echo model ops record media text store base ;;
+    search) echo model ops bench record media text store base ;;
     *)      echo "$1: a folder without a place among the layers" >&2; return 1 ;;
     esac
 }
