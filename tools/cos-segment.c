@@ -271,7 +271,7 @@ static int convert(struct segment *s)
 
 static int run(struct tool *t)
 {
-    struct segment s = { .t = t, .cfg = { .form = &forms[set.from], .lenient = set.lenient } };
+    struct segment s = { .t = t, .cfg = { .form = set.from < FORMS ? &forms[set.from] : NULL, .lenient = set.lenient } };
     int bad = convert(&s);
     import_close(s.in);
     tar_close(s.tar);
