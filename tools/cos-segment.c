@@ -13,7 +13,7 @@
 static struct {
     int from;
     const char *images, *tokenizer, *source, *outputs, *split;
-    bool lenient, inline_, tar;
+    bool lenient, unanswered, inline_, tar;
 } set = { .from = FORM_COS };
 
 static const struct opt opts[] = {
@@ -25,6 +25,7 @@ static const struct opt opts[] = {
       "images; without --inline references shard.tar!17.png" },
     { 0, "lenient", NULL, OPT_FLAG, &set.lenient, 0, 0, "accept chains with white space that the format has not;\n"
       "raw steps may lack names and reflections" },
+    { 0, "unanswered", NULL, OPT_FLAG, &set.unanswered, 0, 0, "text: keep chains in which no answer is found, as paths without one" },
     { 0, "source", "NAME", OPT_STR, &set.source, 0, 0, "the data set's name, for rows that do not say" },
     { 0, "tokenizer", "FILE", OPT_STR, &set.tokenizer, 0, 0, "a tokenizer.json: adds token ids and the steps' spans" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Benchmarks" },
@@ -59,6 +60,9 @@ static char *details(void)
     return b.p;
 }
 
+/* How many records there were of each kind, with their steps. */
+struct tally { struct names names; uint64_t n[16], steps[16]; };
+
 struct segment {
     struct tool *t;
     struct import_cfg cfg;
@@ -73,6 +77,7 @@ struct segment {
     struct buf last_id;                        /* of the record written last, and how many paths it had so far */
     int64_t paths;
     uint64_t done;
+    struct tally rules, answers;               /* of --from text: meta.segment, meta.answer_from */
 };
 
 struct item {
@@ -225,11 +230,38 @@ static void name_record(struct segment *s, const struct item *it)
         val_set(&r->zone, &r->root, "source", val_of_cstr(&r->zone, set.source));
 }
 
+static void tally_add(struct tally *t, const val *name, int steps)
+{
+    struct slice s;
+    if (!val_str(name, &s.p, &s.n)) return;
+    size_t k = names_index(&t->names, s);
+    if (k >= countof(t->n)) return;
+    t->n[k]++;
+    t->steps[k] += (uint64_t)steps;
+}
+
+static void tally_tell(struct segment *s)
+{
+    struct buf b = {0};
+    for (size_t i = 0; i < s->rules.names.n; i++)
+        buf_fmt(&b, "%s%s %" PRIu64 " (%.1f steps)", i ? ", " : "", s->rules.names.name[i].p, s->rules.n[i], (double)s->rules.steps[i] / (double)s->rules.n[i]);
+    if (b.len) tool_note(s->t, "cut by %s", b.p);
+    buf_clear(&b);
+    for (size_t i = 0; i < s->answers.names.n; i++)
+        buf_fmt(&b, "%s%s %" PRIu64, i ? ", " : "", s->answers.names.name[i].p, s->answers.n[i]);
+    if (b.len) tool_note(s->t, "answers from %s", b.p);
+    buf_free(&b);
+}
+
 static int write_record(void *arg, void *item)
 {
     struct segment *s = arg;
     struct item *it = item;
     name_record(s, it);
+    if (set.from == FORM_TEXT && !it->why) {
+        tally_add(&s->rules, val_path(&it->out->root, "meta.segment"), val_len(val_path(&it->out->root, "path.steps")));
+        tally_add(&s->answers, val_path(&it->out->root, "meta.answer_from"), 0);
+    }
     int bad = it->why ? tool_reject(s->t, it->out, it->why) : tool_write(s->t, it->out);
     tool_progress(s->t, "rows", (double)++s->done, 0, NULL);
     drop(arg, item);
@@ -259,23 +291,27 @@ static int convert(struct segment *s)
     if (open_images(s)) return -1;
     if (set.from >= FORMS) {
         struct segment_bench b = { (enum bench_form)(set.from - FORMS), set.outputs, set.split, set.source, s->prefix, s->cfg.media };
-        if (set.tokenizer || set.lenient || set.tar)
-            return fail_kind(ERR_USAGE, "--tokenizer, --lenient and --tar do not go with --from %s", bench_form_names[b.form]);
+        if (set.tokenizer || set.lenient || set.unanswered || set.tar)
+            return fail_kind(ERR_USAGE, "--tokenizer, --lenient, --unanswered and --tar do not go with --from %s", bench_form_names[b.form]);
         return segment_bench(s->t, &b);
     }
     if (set.outputs || set.split) return fail_kind(ERR_USAGE, "--outputs and --split are for benchmarks");
     if (set.tokenizer && !(s->cfg.tok = s->tok = tok_load(set.tokenizer))) return -1;
     if (tool_open_out(s->t) || par_pipe(s->t->std.threads, &pipe)) return -1;
+    tally_tell(s);
     return tool_close(s->t);
 }
 
 static int run(struct tool *t)
 {
-    struct segment s = { .t = t, .cfg = { .form = set.from < FORMS ? &forms[set.from] : NULL, .lenient = set.lenient } };
+    const struct form *form = set.from < FORMS ? &forms[set.from] : NULL;
+    struct segment s = { .t = t, .cfg = { .form = form, .lenient = set.lenient, .unanswered = set.unanswered } };
     int bad = convert(&s);
     import_close(s.in);
     tar_close(s.tar);
     names_free(&s.shards);
+    names_free(&s.rules.names);
+    names_free(&s.answers.names);
     media_close(s.cfg.media);
     tok_free(s.tok);
     buf_free(&s.last_id);

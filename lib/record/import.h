@@ -42,6 +42,7 @@ struct import_beside {
 struct import_cfg {
     const struct form *form;
     bool lenient;                              /* accept chains that are complete but not exact (chain_parse) */
+    bool unanswered;                           /* free-form chains without an answer are paths, too */
     const char *prefix;                        /* put before image names: "images.zip!" or "dir/"; NULL: nothing */
     struct media_source *media;                /* non-NULL: image bytes go into the record */
     const struct import_beside *beside;        /* of this row; NULL: none */

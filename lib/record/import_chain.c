@@ -4,12 +4,9 @@
 #include <string.h>
 #include "record/import_priv.h"
 #include "record/path.h"
-#include "text/freeform.h"
 #include "text/response.h"
 
 /* ---- conversations ---- */
-
-struct talk { struct slice question, reply, last; bool has_question, has_reply; };
 
 static bool turn_text(const val *turn, struct slice *s)
 {
@@ -24,7 +21,7 @@ static bool turn_is(const val *turn, const char *a, const char *b)
 
 /* The first question and its reply; turns behind them and the system text go into meta. A list of plain strings is
  * question, reply, question, reply, ...; its last reply may state the answer. */
-static int read_turns(struct import_job *j, const val *turns, struct talk *k)
+static int read_turns(struct import_job *j, const val *turns, struct import_talk *k)
 {
     msgpack_zone *z = &j->out->zone;
     val rest = val_array(z, 0);
@@ -46,16 +43,16 @@ static int read_turns(struct import_job *j, const val *turns, struct talk *k)
             if (machine) k->last = s;
         } else return import_reject(j, "malformed conversation");
     }
-    if (val_len(&rest)) import_put_meta(j, "turns", rest);
+    if ((k->later = val_len(&rest))) import_put_meta(j, "turns", rest);
     return 0;
 }
 
-static int read_talk(struct import_job *j, struct talk *k)
+int import_read_talk(struct import_job *j, struct import_talk *k)
 {
     static const char *const talks[] = { "conversations", "messages", NULL };
     static const char *const replies[] = { "text", "response", "output", "prediction", "solution", NULL };
     const val *turns = import_use_first(j, talks);
-    *k = (struct talk){0};
+    *k = (struct import_talk){0};
     if (turns && (turns->type != MSGPACK_OBJECT_ARRAY || read_turns(j, turns, k))) return import_reject(j, "malformed conversation");
     struct slice s;
     if (!k->has_question && import_text(import_use(j, "question"), &s)) k->question = s, k->has_question = true;
@@ -67,9 +64,9 @@ static int read_talk(struct import_job *j, struct talk *k)
 
 /* ---- chains ---- */
 
-static void keep_reply(struct import_job *j, struct slice s) { import_put_meta(j, "reply", import_text_val(j, s)); }
+void import_keep_reply(struct import_job *j, struct slice s) { import_put_meta(j, "reply", import_text_val(j, s)); }
 
-static int parse_chain(struct import_job *j, struct slice s, struct chain *c)
+int import_parse_chain(struct import_job *j, struct slice s, struct chain *c)
 {
     bool strict;
     const char *why;
@@ -204,31 +201,31 @@ static int import_scores(struct import_job *j, const struct chain *c, val *path)
 
 int import_cos(struct import_job *j)
 {
-    struct talk k;
+    struct import_talk k;
     struct chain c;
     val path;
-    if (read_talk(j, &k)) return -1;
-    if (!parse_chain(j, k.reply, &c)) return import_put_path(j, &c, &path);
-    keep_reply(j, k.reply);
+    if (import_read_talk(j, &k)) return -1;
+    if (!import_parse_chain(j, k.reply, &c)) return import_put_path(j, &c, &path);
+    import_keep_reply(j, k.reply);
     return -1;
 }
 
 int import_llava(struct import_job *j)
 {
-    struct talk k;
+    struct import_talk k;
     struct chain c;
     val path;
     enum step_token marker;
-    if (read_talk(j, &k)) return -1;
+    if (import_read_talk(j, &k)) return -1;
     marker_find(k.reply.p, k.reply.n, &marker);
     if (marker == STEP_TOKENS) {
         if (import_blank(k.reply)) return import_reject(j, "no reply");
         if (!val_get(&j->out->root, "answer")) import_put(j, "answer", import_text_val(j, slice_trim(k.reply)));
-        else keep_reply(j, k.reply);
+        else import_keep_reply(j, k.reply);
         return 0;
     }
-    if (!parse_chain(j, k.reply, &c)) return import_put_path(j, &c, &path);
-    keep_reply(j, k.reply);
+    if (!import_parse_chain(j, k.reply, &c)) return import_put_path(j, &c, &path);
+    import_keep_reply(j, k.reply);
     return -1;
 }
 
@@ -269,19 +266,19 @@ int import_raw(struct import_job *j)
 int import_prm(struct import_job *j)
 {
     static const char split[] = "<|split_token|>";
-    struct talk k;
+    struct import_talk k;
     struct chain c, labelled;
     val path;
     if (val_get(j->row.map, "reasoning")) return import_raw(j);
-    if (read_talk(j, &k)) return -1;
+    if (import_read_talk(j, &k)) return -1;
     const char *copy = memmem(k.reply.p, k.reply.n, split, strlen(split));
     struct slice first = { k.reply.p, copy ? (size_t)(copy - k.reply.p) : k.reply.n };
-    keep_reply(j, k.reply);
-    if (parse_chain(j, first, &c)) return -1;
+    import_keep_reply(j, k.reply);
+    if (import_parse_chain(j, first, &c)) return -1;
     labelled = c;
     if (copy) {
         copy += strlen(split);
-        if (parse_chain(j, (struct slice){ copy, k.reply.n - (size_t)(copy - k.reply.p) }, &labelled)) return -1;
+        if (import_parse_chain(j, (struct slice){ copy, k.reply.n - (size_t)(copy - k.reply.p) }, &labelled)) return -1;
         if (labelled.nstep != c.nstep) return import_reject(j, "label count differs");
     }
     static const char *const lists[] = { "labels", "step_labels", NULL };
@@ -307,41 +304,11 @@ int import_dpo(struct import_job *j)
         struct chain c;
         if (!import_text(import_use(j, side[i]), &s)) return import_reject(j, i ? "no rejected reply" : "no chosen reply");
         import_put_meta(j, side[i], import_text_val(j, s));
-        if (parse_chain(j, s, &c) || import_make_path(j, &c, &path[i])) return -1;
+        if (import_parse_chain(j, s, &c) || import_make_path(j, &c, &path[i])) return -1;
     }
     for (int i = 0; i < 2; i++) {
         val_remove(val_get(&j->out->root, "meta"), side[i]);
         import_put(j, side[i], path[i]);
     }
-    return 0;
-}
-
-int import_freeform(struct import_job *j)
-{
-    static const char *const answers[] = { "extract_answer", "predicted_answer", "extraction", NULL };
-    struct talk k;
-    struct chain c;
-    enum step_token marker;
-    const char *rule = "cos", *why;
-    val path;
-    if (read_talk(j, &k)) return -1;
-    keep_reply(j, k.reply);
-    marker_find(k.reply.p, k.reply.n, &marker);
-    if (marker != STEP_TOKENS) {
-        if (parse_chain(j, k.reply, &c)) return -1;
-    } else if (freeform_parse(k.reply.p, k.reply.n, &j->a, &c, &rule, &why)) return import_reject(j, why);
-    if (!c.has_answer) {
-        val given = import_scalar(j, import_use_first(j, answers));
-        struct chain none;
-        const char *ignored;
-        struct slice s = { "", 0 };
-        if (import_text(&given, &s)) c.answer = answer_clean(s);
-        else if (k.last.n && !freeform_parse(k.last.p, k.last.n, &j->a, &none, &ignored, &why))
-            c.answer = none.has_answer ? none.answer : none.nstep == 1 ? answer_clean(none.step[0].thought) : s;
-        if (!(c.has_answer = c.answer.n > 0)) return import_reject(j, "no answer");
-    }
-    if (check_chain(j, &c) || import_put_path(j, &c, &path)) return -1;
-    val_remove(val_get(&j->out->root, "meta"), "reply");
-    import_put_meta(j, "segment", val_of_cstr(&j->out->zone, rule));
     return 0;
 }

@@ -29,6 +29,13 @@ void import_put(struct import_job *j, const char *key, val v);
 void import_put_meta(struct import_job *j, const char *key, val v);
 MUST_USE int import_question(struct import_job *j, struct slice q);            /* images come before it */
 
+/* Question and reply of conversations or of keys of their own; the question is put in its place. later: turns behind them, which
+ * are in meta.turns; last: the last reply among those. */
+struct import_talk { struct slice question, reply, last; bool has_question, has_reply; int later; };
+MUST_USE int import_read_talk(struct import_job *j, struct import_talk *k);
+void import_keep_reply(struct import_job *j, struct slice s);                  /* as meta.reply */
+MUST_USE int import_parse_chain(struct import_job *j, struct slice s, struct chain *c);       /* of a text in the step format */
+
 /* A path of a chain whose tokens are added where a tokenizer is given; import_put_path puts it under "path". */
 MUST_USE int import_make_path(struct import_job *j, const struct chain *c, val *path);
 MUST_USE int import_put_path(struct import_job *j, const struct chain *c, val *path);

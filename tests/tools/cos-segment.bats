@@ -121,7 +121,7 @@ sft() { jq -n -c --arg i "$1" --arg m "$2" --arg q "$3" --arg r "$4" '{id: $i, i
       {id: "number", question: "Q", text: "1. **Look**: red, 2. is not a step\n2. blue\n   more\n(3) The answer is 3.5. Done."},
       {id: "paragraph", question: "Q", text: "First this.\n\nThen that.\n\n\nAnswer:\n\n  D\n</s>"},
       {id: "given", question: "Q", text: "Only this.", extract_answer: "x"},
-      {id: "last", messages: ["Q", "Thoughts.", "Which?", "(C)</s>"]},
+      {id: "last", messages: ["Q", "Thoughts come first here.", "Which?", "(C)</s>"]}, {id: "bare", question: "Q", text: "B"},
       {id: "none", question: "Q", text: "No idea."}, {id: "empty", question: "Q", text: " "}, {id: "marker", question: "Q", text: "<|answer_end|>"}' >in
     cos-segment --from text <in 2>err | plain | jq -r '[.id, .meta.segment, .path.answer, (.path.steps | length), (.path.steps | map(.name + "=" + .thought) | join(" / "))] | map(tostring) | join(";")' >out
     cat >want <<'END'
@@ -133,11 +133,38 @@ heading;heading;7;2;Look=red / Think=blue
 number;numbered;3.5;3;Look=red, 2. is not a step / =blue
    more / =The answer is 3.5. Done.
 paragraph;paragraph;D;2;=First this. / =Then that.
-given;paragraph;x;1;=Only this.
-last;paragraph;(C);1;=Thoughts.
+given;whole;x;1;=Only this.
+last;whole;(C);1;=Thoughts come first here.
+bare;answer;B;0;
 END
     cmp want out
-    grep -q '10 in, 7 out, 3 rejected (no answer 1, empty text 1, no reasoning start 1)' err
+    grep -q '11 in, 8 out, 3 rejected (no answer 1, empty text 1, no reasoning start 1)' err
+    grep -q 'cut by llava-cot 1 (3.0 steps), step 1 (4.0 steps), heading 1 (2.0 steps), numbered 1 (3.0 steps), paragraph 1 (2.0 steps), whole 2 (1.0 steps), answer 1 (0.0 steps)$' err
+    grep -q 'answers from text 6, field 1, later reply 1$' err
+    [ "$(cos-segment --from text --unanswered <in 2>/dev/null | plain | jq -c 'select(.id == "none") | [(.path.steps | length), .path.answer]')" = '[1,null]' ]
+}
+
+@test "text: a later reply, and choices, help to find the answer" {
+    jq -n -c '["red ball", "blue ball", "no ball"] as $c |
+      {id: "again", choices: $c, messages: ["Q", "It is one of these.</s>", "Which?", "It is one of these. So the answer is (B)."]},
+      {id: "on", choices: $c, messages: ["Q", "Here are two of them.", "Which?", "One is big and red. That makes it (A) red ball, as I think."]},
+      {id: "bare", choices: $c, messages: ["Q", "Here are two of them. One is red.", "Which?", "(C) no ball</s>"]},
+      {id: "direct", choices: $c, messages: ["Q", "(A) red ball"]},
+      {id: "words", choices: $c, question: "Q", text: "There are some here. It must be the Blue Ball then."},
+      {id: "two", choices: $c, question: "Q", text: "There are some here. Either (A) or (B) it is."},
+      {id: "none", question: "Q", text: "There are some here, or not.", extraction: "N/A"}' >in
+    cos-segment --from text <in 2>err | plain | jq -c '[.id, .meta.segment, .meta.answer_from, .path.answer, (.path.steps | map(.thought))]' >out
+    cat >want <<'END'
+["again","sentence","later reply","(B)",["It is one of these.","So the answer is (B)."]]
+["on","turns","named choice","(A)",["Here are two of them.","One is big and red.","That makes it (A) red ball, as I think."]]
+["bare","whole","later reply","(C) no ball",["Here are two of them. One is red."]]
+["direct","answer","text","(A) red ball",[]]
+["words","sentence","named choice","blue ball",["There are some here.","It must be the Blue Ball then."]]
+END
+    diff want out
+    grep -q '7 in, 5 out, 2 rejected (no answer 2)' err
+    cos-segment -q --from text <in | cos-cat --check -q >/dev/null
+    cos-segment -q --from text <in | plain | jq -s -e 'map(select(.id == "on"))[0].meta | .followup[1].from == "gpt" and (has("turns") | not)'
 }
 
 @test "a JSON array, also on several lines, gives the same as JSON lines" {
@@ -153,8 +180,8 @@ END
 @test "choices, number ids, gold answers of every kind" {
     jq -n -c '{question_id: 12, question: "Q", options: {A: "x", B: 2}, answer: 1.5, text: "Answer: B"}, {question: "Q", choices: [["x"]], text: "Answer: B"}, {id: 3, question: "Q", answer: ["a", "b"], text: "Answer: B\nsince it is"}' >in
     cos-segment --from text <in 2>err | plain | jq -c '[.id, .choices, .answer, .meta.answer]' >out
-    printf '["3",null,null,["a","b"]]\n' | cmp - out
-    grep -q 'no step 1, malformed choices 1' err
+    printf '["12",["x","2"],1.5,null]\n["3",null,null,["a","b"]]\n' | cmp - out
+    grep -q '3 in, 2 out, 1 rejected (malformed choices 1)' err
 }
 
 @test "images: folder, archive, inline" {
@@ -228,13 +255,38 @@ END
     cos-segment -h | grep -q -- '--from cos|rollouts|raw|scored|prm|dpo|llava|trl|mm-prm'
 }
 
-@test "real free-form chains (M3CoT), where the data is" {
-    data=$TOP/../shared/data/benchmarks/m3cot.tar.xz
-    [ -e "$data" ] || skip "no $data"
-    tar -xOf "$data" m3cot/llava-7b.cot.jsonl | cos-segment --from text 2>err >out
-    grep -q '^cos-segment: 2318 in, 22[0-9][0-9] out' err
+# Rows in = paths of each rule + rejects, for each file; every chain's text is in its steps.
+real() {
+    local rule
+    cos-segment --from text --rejects bad <"$1" 2>err >out
     cos-cat --check -q <out >/dev/null
+    in=$(sed -n 's/^cos-segment: \([0-9]*\) in.*/\1/p' err) out=$(plain <out | wc -l) bad=$(plain <bad | wc -l)
+    [ "$in" = $((out + bad)) ]
+    [ "$(plain <bad | jq -r .meta.reject | sort -u)" = 'no answer' ]
+    [ "$(cos-segment --from text --unanswered <"$1" 2>/dev/null | plain | wc -l)" = "$in" ]
     plain <out | jq -r .meta.segment | sort | uniq -c >rules
-    grep -q numbered rules
-    grep -q paragraph rules
+    cat rules
+}
+
+@test "real free-form chains (M3CoT), where the data is" {
+    data=${COS_SHARED_DATA:+$COS_SHARED_DATA/benchmarks/m3cot.tar.xz}
+    [ -n "$data" ] && [ -e "$data" ] || skip "COS_SHARED_DATA names no folder with benchmarks/m3cot.tar.xz"
+    for kind in cot ccot direct dsp; do
+        tar -xOf "$data" m3cot/llava-7b.$kind.jsonl >$kind
+        real $kind
+        [ "$in" = 2318 ]
+    done
+    real cot
+    [ "$bad" -le 160 ]
+    [ "$(awk '$2 == "whole" {print $1}' rules)" -le 230 ]
+    [ "$(awk '$2 == "numbered" {print $1}' rules)" -ge 240 ]
+}
+
+@test "real solutions (MathVista), where the data is" {
+    data=${COS_SHARED_DATA:+$COS_SHARED_DATA/benchmarks/mathvista.tar.xz}
+    [ -n "$data" ] && [ -e "$data" ] || skip "COS_SHARED_DATA names no folder with benchmarks/mathvista.tar.xz"
+    tar -xOf "$data" mathvista/output_chatgpt_2shot_solution.json | jq -c '.[] | . + {id: .pid}' >rows
+    real rows
+    [ "$in" = 1000 ]
+    [ "$(awk '$2 == "paragraph" {print $1}' rules)" -ge 650 ]
 }
