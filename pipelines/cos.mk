@@ -44,10 +44,13 @@ ROLLOUTS   = --rollouts 8 --temperature 0.5
 HIT        = 0.01
 PRM_OPTS   = --epochs 2 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
 # DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft.
+# ASK_N: paths a question. PAIRS: more options of cos-select pairs.
 ROUNDS     = 3
 START      = previous
 REF        = sft
+ASK_N      = $(N)
 GAP        = 0.1
+PAIRS      =
 DPO_OPTS   = --batch 16 --lr 2e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
@@ -82,7 +85,7 @@ else
 
 W = $D/seed$(SEED)
 STD = $(ARGS) --seed $(SEED)
-export BIN DTYPE N MAX_TOKENS GAP STEP_WEIGHT NS PATHS
+export BIN DTYPE MAX_TOKENS GAP PAIRS STEP_WEIGHT NS PATHS
 export IMAGES := $W
 PUT  = > $@.part && mv $@.part $@
 # a command of cos-eval, as TSV and as JSON
@@ -104,8 +107,8 @@ $(call stage,sft,KEEP SFT_OPTS)
 $(call stage,rollouts,PATHS ROLLOUTS MAX_TOKENS)
 $(call stage,prm,PRM_OPTS)
 $(call stage,hit,HIT)
-$(call stage,sample,N MAX_TOKENS STEP_WEIGHT)
-$(call stage,dpo,GAP STEP_WEIGHT START REF DPO_OPTS)
+$(call stage,sample,ASK_N MAX_TOKENS STEP_WEIGHT)
+$(call stage,dpo,GAP PAIRS STEP_WEIGHT START REF DPO_OPTS)
 $(call stage,greedy,MAX_TOKENS)
 $(call stage,scaling,NS MAX_TOKENS)
 $(call stage,weights,WEIGHTS N)
@@ -166,7 +169,7 @@ ref   = $(if $(filter sft,$(REF)),sft,$1)
 define round
 $W/$1$2/config.json: $W/$3/config.json $W/sft/config.json $W/prm/config.json $W/ask$2.cos $W/sample.set $W/dpo.set $5
 	$(call drop,$W/sample.set,$W/$1$2.paths.cos); $(call drop,$W/dpo.set,$W/$1$2.pairs.cos)
-	ARGS="$(STD)" START=$W/$(call start,$3) $4 $Pdpo-round.sh $W/ask$2.cos $W/$3 $W/$(call ref,$3) $W/prm $W/$1$2 $(DPO_OPTS)
+	ARGS="$(STD)" N=$(ASK_N) START=$W/$(call start,$3) $4 $Pdpo-round.sh $W/ask$2.cos $W/$3 $W/$(call ref,$3) $W/prm $W/$1$2 $(DPO_OPTS)
 endef
 before = $(if $(filter 1,$2),sft,$1$(shell expr $2 - 1))
 first  = $(if $(filter 1,$1),SCORED=$W/dpo1.paths.cos)
@@ -208,7 +211,7 @@ $W/weights.json: $W/scaling.json $W/weights.set
 # ---- all numbers of this seed in one file ----
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
         $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $W/scaling.json $W/weights.json
-SIZES = WORLD CAPTIONS KEEP TRAIN LABEL ASK HELD TEST PATHS ROLLOUTS N ROUNDS START REF GAP STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
+SIZES = WORLD CAPTIONS KEEP TRAIN LABEL ASK ASK_N HELD TEST PATHS ROLLOUTS N ROUNDS START REF GAP PAIRS STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
 $W/results.json: $(PARTS) $W/results.set $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
 	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)

@@ -4,6 +4,7 @@
 #   pipelines/dpo-round.sh QUESTIONS.cos POLICY REF PRM OUT [OPTIONS of cos-update dpo...]
 # POLICY samples; REF is the reference. START: the model that training begins with [POLICY].
 # REWARD: prm, steps and answer; answer, the PRM's answer score alone; outcome, right or wrong by the record's answer [prm].
+# PAIRS: more options of cos-select pairs.
 # N: paths a question [16]. GAP: least difference of scores [0.3]. STEP_WEIGHT [0.2]. MAX_TOKENS: a path's length [512].
 # SCORED: paths of POLICY with scores, instead of sampling.
 # Leaves OUT, OUT.paths.cos (with scores), OUT.pairs.cos, OUT.pairs.tsv and .json (diagnosis), OUT.log.tsv, and begins behind what is there.
@@ -12,10 +13,11 @@
 questions=$1 policy=$2 ref=$3 prm=$4 out=$5
 shift 5
 paths=${SCORED:-$out.paths.cos}
+read -r -a more <<<"${PAIRS:-}"
 case ${REWARD:=prm} in
-prm)     by=(--gap "${GAP:-0.3}" --step-weight "${STEP_WEIGHT:-0.2}") ;;
-answer)  by=(--gap "${GAP:-0.3}" --by path.answer_score) ;;
-outcome) by=(--gap 0 --by answer --require-answer) ;;
+prm)     by=(--gap "${GAP:-0.3}" --step-weight "${STEP_WEIGHT:-0.2}" "${more[@]}") ;;
+answer)  by=(--gap "${GAP:-0.3}" --by path.answer_score "${more[@]}") ;;
+outcome) by=(--gap 0 --by answer --require-answer "${more[@]}") ;;
 *)       usage 'REWARD is prm, answer or outcome' ;;
 esac
 
