@@ -166,7 +166,6 @@ static void test_same_bits(void)
 
 static void all(void)
 {
-    if (!check_ops->attn) return;              /* kernels/attn.cu is still to come */
     T_RUN(test_attn);
     T_RUN(test_tree);
     T_RUN(test_same_bits);

@@ -271,7 +271,7 @@ static void all(void)
     T_RUN(test_norm);
     T_RUN(test_act);
     T_RUN(test_residual);
-    if (check_ops->attn) T_RUN(test_attn);
+    T_RUN(test_attn);
     T_RUN(test_logprob);
     T_RUN(test_embedding);
     T_RUN(test_table);
