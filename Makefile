@@ -37,11 +37,11 @@ cos-cat      = media record text store base
 cos-segment  = bench media record text store base
 cos-select   = record text store base
 cos-eval     = bench record text store base
-cos-score    = search bench model ops kernels media record text store base
-cos-generate = search bench model ops kernels media record text store base
+cos-score    = net search bench model ops kernels media record text store base
+cos-generate = net search bench model ops kernels media record text store base
 cos-update   = train model ops kernels media record text store base
 PROGS        = cos-segment cos-generate cos-score cos-select cos-update cos-eval cos-cat
-LAYERS       = search train model ops bench record media text store base
+LAYERS       = net search train model ops bench record media text store base
 
 # What each layer links from the outside.
 libs_base    = -lxxhash -lpthread -lm
@@ -50,11 +50,12 @@ libs_record  = -lmsgpackc -ljansson
 libs_text    = -lpcre2-8 -lutf8proc -Wl,--push-state,--as-needed -lsentencepiece -lstdc++ -Wl,--pop-state
 libs_bench   = -lutf8proc -lpcre2-8
 libs_media   = -larchive -lpng -ljpeg -lwebp
+libs_net     = -Wl,--push-state,--as-needed -lcurl -Wl,--pop-state
 libs_ops     = -ldnnl -l:libgomp.so.1
 
 PACKAGES = gcc g++ make pkg-config jq bats gnuplot-nox parallel bsdextrautils zip xz-utils libmsgpack-dev libarchive-dev libpng-dev \
            libjpeg62-turbo-dev libwebp-dev libjansson-dev libpcre2-dev libxxhash-dev libdnnl-dev libutf8proc-dev \
-           libsentencepiece-dev
+           libsentencepiece-dev libcurl4-openssl-dev
 
 .PHONY: all deps demo test fuzz bench install lint clean examples
 .DEFAULT_GOAL := all
@@ -82,19 +83,21 @@ $B/%.o: %.cc
 
 $B/lib/record/schema_data.o: $(wildcard schemas/*.json)
 
-# A program is tools/cos-NAME.c, its commands in tools/NAME_*.c, and what all programs share.
-tool_objs = $B/tools/$1.o $(patsubst %.c,$B/%.o,$(wildcard tools/$(1:cos-%=%)_*.c)) $B/tools/common.o $B/tools/group.o
+# A program is tools/cos-NAME.c, its commands in tools/NAME_*.c, what all programs share, and what those that ask servers do.
+tool_objs = $B/tools/$1.o $(patsubst %.c,$B/%.o,$(wildcard tools/$(1:cos-%=%)_*.c)) $B/tools/common.o $B/tools/group.o \
+            $(if $(filter net,$($1)),$B/tools/endpoint.o)
 $(PROGS:%=$B/%): $B/%: $$(call tool_objs,$$*) $$(foreach l,$$($$*),$B/$$l.a)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$($*),$(libs_$l)) -o $@
 
 # Unit tests and examples may use every layer.
 ALL_LIBS = $(LAYERS:%=$B/%.a)
 $B/tests/%: $$@.o $(ALL_LIBS) $(TEST_KERNELS)
-	$(CC) $(CFLAGS) $< -Wl,--start-group $(ALL_LIBS) $(TEST_KERNELS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) $(libs_test_kernels) -o $@
+	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) $(TEST_KERNELS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) $(libs_test_kernels) -o $@
 
 # ---- tests: unit programs (TAP), bats files as a user would type, lint ----
 UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
-HELPERS = $B/tests/bad/make_bad
+HELPERS = $B/tests/bad/make_bad $B/tests/net/server
+$B/tests/net/server: $B/tests/net/actions.o
 TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/tools/*.bats)
 test: deps
 	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) examples

@@ -23,7 +23,7 @@ struct tool_streams {
     uint32_t nheader, stream, wrote;           /* stream of the record read last, of the one written last */
     bool fresh;                                /* `stream` began with the record read last */
     bool text;
-    pthread_mutex_t lock;                      /* of the counts: reading and writing may be on two threads */
+    pthread_mutex_t lock;                      /* of the counts and headers: reading and writing may be on two threads */
     uint64_t in, added, out;
     struct tally reject[REASONS], drop[REASONS];
     int noted;                                 /* rejects told with their particulars */
@@ -164,9 +164,12 @@ static uint32_t stream_of(struct tool_streams *s, const val *header)     /* 1..;
 {
     for (uint32_t i = 0; i < s->nheader; i++)
         if (val_equal(val_get(header, "provenance"), val_get(&s->header[i]->root, "provenance"))) return i + 1;
-    s->header = mem_grow(s->header, s->nheader + 1, sizeof *s->header);
-    struct record *r = s->header[s->nheader++] = rec_new();
+    struct record *r = rec_new();
     r->root = val_copy(&r->zone, header);
+    pthread_mutex_lock(&s->lock);
+    s->header = mem_grow(s->header, s->nheader + 1, sizeof *s->header);
+    s->header[s->nheader++] = r;
+    pthread_mutex_unlock(&s->lock);
     return s->nheader;
 }
 
@@ -222,7 +225,9 @@ struct rec_prov tool_provenance(const struct tool *t)
 static int put_header(struct tool *t, struct rec_writer *out, uint32_t stream)       /* 0: no input before us */
 {
     struct rec_prov me = tool_provenance(t);
+    pthread_mutex_lock(&t->streams->lock);
     const val *h = stream ? &t->streams->header[stream - 1]->root : NULL;
+    pthread_mutex_unlock(&t->streams->lock);
     return rec_write_header_after(out, h, t->std.no_provenance ? NULL : &me);
 }
 

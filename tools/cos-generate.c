@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cos-generate: questions to paths, by a local model.
+ * cos-generate: questions to paths, by a local model or a server.
  */
 #include "generate.h"
 
@@ -8,11 +8,12 @@
 
 enum { DTYPE_AUTO, DTYPE_F32, DTYPE_BF16 };
 
-struct settings set = { .n = 1, .max_tokens = 1024, .batch = 64, .temperature = 1, .top_p = 1, .beam = 1, .agg = AGG_LAST, .step_weight = 0.2 };
+struct settings set = { .n = 1, .max_tokens = 1024, .batch = BATCH, .temperature = 1, .top_p = 1, .beam = 1, .agg = AGG_LAST,
+                        .step_weight = 0.2, .net = ENDPOINT_DEFAULT };
 
 static const struct opt opts[] = {
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Model" },
-    { 0, "model", "DIR", OPT_STR, &set.model, 0, 0, "checkpoint folder, as Hugging Face's (needed)" },
+    { 0, "model", "DIR", OPT_STR, &set.model, 0, 0, "checkpoint folder, as Hugging Face's (needed);\nwith --endpoint: the name that the server knows it by" },
     { 0, "images", "PATH", OPT_STR, &set.images, 0, 0, "folder or archive that image references are looked up in" },
     { 0, "template", "NAME", OPT_STR, &set.chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" },
     { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &set.dtype, 0, 0, "of weights and arithmetic; auto: the faster one here" },
@@ -35,6 +36,9 @@ static const struct opt opts[] = {
     { 0, "agg", "mean|min|product|last", OPT_CHOICE, &set.agg, 0, 0, "how the scores of steps and answer become what a path is kept for" },
     { 0, "step-weight", "W", OPT_FLOAT, &set.step_weight, 0, 1, "scores.prm = W * mean(steps) + (1 - W) * answer" },
     { 0, "search-cost", NULL, OPT_FLAG, &set.cost, 0, 0, "meta.search holds beam and prm_tokens, too" },
+    { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "A server instead of a model here" },
+    ENDPOINT_OPTS(set.net),
+    { 0, "strict", NULL, OPT_FLAG, &set.strict, 0, 0, "a reply that is no complete chain in the step format, with names and\nreflections, is rejected, by reason" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Resources; the result does not depend on them" },
     { 0, "batch", "N", OPT_INT, &set.batch, 1, 4096, "paths decoded at once" },
     { 0, "kv-tokens", "N", OPT_INT, &set.kv_tokens, 0, 1 << 30, "cache of keys and values; 0: what the batch needs, within a quarter of free memory" },
@@ -58,8 +62,16 @@ static const char details[] =
     "  cos-generate --next-step ... | cos-score prm ... | cos-select best --over all --agg last --unscored\n"
     "until no path is open (pipelines/beam.sh). -n 1 gives the paths of plain sampling, where they are chains of steps.\n"
     "\n"
+    "--endpoint: one request a path. The record's path has steps, answer, index and end, and its text where end is not stop; no\n"
+    "tokens, spans and log-probabilities. Replies are read in the step format, else cut as cos-segment --from text does; by\n"
+    "which rule is in meta.segment. path.requests.generate is the digest of what was sent; a seed drawn from --seed, id and\n"
+    "index goes with it, and --stop texts end a reply in front of them. Without --prompt the images, the question and the\n"
+    "choices are sent alone.\n"
+    ENDPOINT_DETAILS
+    "\n"
     "  cos-generate --model sft -n 16 --images images.zip < test.cos > paths.cos\n"
-    "  cos-generate --model sft --search beam --prm prm -n 16 < test.cos | cos-eval accuracy";
+    "  cos-generate --model sft --search beam --prm prm -n 16 < test.cos | cos-eval accuracy\n"
+    "  cos-generate --endpoint http://localhost:8000/v1 --model qwen --prompt pipelines/prompts/cos.txt < test.cos > paths.cos";
 
 /* ---- set-up ---- */
 
@@ -120,6 +132,7 @@ static int with_model(struct tool *t, struct ops *o)
 static int check_options(void)
 {
     if (!set.model) return fail_kind(ERR_USAGE, "want --model DIR");
+    if (endpoint_any(&set.net) || set.strict) return fail_kind(ERR_USAGE, "--prompt, --resume and the like are for --endpoint");
     if (set.search && set.next_step) return fail_kind(ERR_USAGE, "--search and --next-step do not go together");
     if (set.search && !set.prm) return fail_kind(ERR_USAGE, "--search beam: want --prm DIR");
     if (set.prm && !set.search) return fail_kind(ERR_USAGE, "--prm is for --search beam");
@@ -132,6 +145,7 @@ static int check_options(void)
 
 static int run(struct tool *t)
 {
+    if (set.net.url) return generate_endpoint(t);
     if (check_options()) return -1;
     struct ops *o = ops_cpu(t->std.threads);
     if (!o) return -1;
@@ -143,5 +157,5 @@ static int run(struct tool *t)
 int main(int argc, char **argv)
 {
     static const struct command cmds[] = { { NULL, NULL, opts, run, "[FILE...]", details }, { 0 } };
-    return tool_main("cos-generate", "questions to paths of steps, by a local model", cmds, argc, argv);
+    return tool_main("cos-generate", "questions to paths of steps, by a local model or a server", cmds, argc, argv);
 }

@@ -8,6 +8,7 @@ static const struct command cmds[] = {
     { "prm", "steps and answer, by a process reward model", score_prm_opts, score_prm, "[FILE...]", score_prm_details },
     { "mc", "steps, by rollouts from behind them", score_mc_opts, score_mc, "[FILE...]", score_mc_details },
     { "logprob", "log-probabilities of the tokens under a model", score_logprob_opts, score_logprob, "[FILE...]", score_logprob_details },
+    { "judge", "steps, by a model behind a server", score_judge_opts, score_judge, "[FILE...]", score_judge_details },
     { "mix", "one reward from several", score_mix_opts, score_mix, "[FILE...]", score_mix_details },
     { 0 } };
 

@@ -5,11 +5,13 @@
 #define TOOLS_GENERATE_H
 
 #include "common.h"
+#include "endpoint.h"
 #include "model/input.h"
 #include "model/model.h"
 #include "search/beam.h"
 
 enum { SEARCH_NONE, SEARCH_BEAM };
+enum { BATCH = 64 };                           /* the default */
 
 struct settings {
     const char *model, *images, *chat;
@@ -20,6 +22,8 @@ struct settings {
     int search, beam, max_steps, agg;
     double step_weight;
     const char *prm, *prm_style;
+    struct endpoint_opts net;
+    bool strict;
 };
 extern struct settings set;
 
@@ -52,5 +56,6 @@ double run_now(void);
 /* ---- the ways to generate; each 0 or -1 ---- */
 int generate_paths(struct run *run);
 int generate_steps(struct run *run);           /* --next-step and --search */
+int generate_endpoint(struct tool *t);         /* --endpoint; without a model here */
 
 #endif

@@ -8,14 +8,16 @@
 #include "model/input.h"
 #include "model/model.h"
 
-extern const struct opt score_answer_opts[], score_prm_opts[], score_mc_opts[], score_logprob_opts[], score_mix_opts[];
+extern const struct opt score_answer_opts[], score_prm_opts[], score_mc_opts[], score_logprob_opts[], score_mix_opts[],
+                        score_judge_opts[];
 extern const char score_answer_details[], score_prm_details[], score_mc_details[], score_logprob_details[],
-                  score_mix_details[];
+                  score_mix_details[], score_judge_details[];
 int score_answer(struct tool *t);
 int score_prm(struct tool *t);
 int score_mc(struct tool *t);
 int score_logprob(struct tool *t);
 int score_mix(struct tool *t);
+int score_judge(struct tool *t);
 
 /* ---- score_model.c ---- */
 

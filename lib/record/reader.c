@@ -16,7 +16,7 @@ struct rec_reader {
     uint8_t *p;                                /* bytes begin..end of cap are unread; p[0] is byte `base` of the input */
     size_t begin, end, cap;
     uint64_t base;
-    bool eof;
+    bool eof, cut;
     enum place place;
     uint64_t count, in_stream, streams;        /* records in all, of the running stream; headers */
     struct record *header, *trailer;
@@ -47,6 +47,7 @@ void rec_reader_free(struct rec_reader *in)
 const val *rec_reader_header(const struct rec_reader *in) { return in->streams ? &in->header->root : NULL; }
 uint64_t rec_reader_count(const struct rec_reader *in) { return in->count; }
 uint64_t rec_reader_streams(const struct rec_reader *in) { return in->streams; }
+bool rec_reader_cut(const struct rec_reader *in) { return in->cut; }
 
 static int fill(struct rec_reader *in, size_t need)        /* until `need` bytes are there, or the end */
 {
@@ -82,7 +83,7 @@ static int frame(struct rec_reader *in, size_t *n)
         int r = wire_extent(&e, in->p + in->begin, in->end - in->begin);
         if (r > 0) { *n = e.at; return 1; }
         if (r < 0) return here(in);
-        if (in->eof) { fail("cut off after %zu bytes", in->end - in->begin); return here(in); }
+        if (in->eof) { in->cut = true; fail("cut off after %zu bytes", in->end - in->begin); return here(in); }
     }
 }
 
@@ -126,9 +127,10 @@ static int no_header(const struct rec_reader *in)
     return fail("not a record stream: no header%s", hint);
 }
 
-static int at_end(const struct rec_reader *in)
+static int at_end(struct rec_reader *in)
 {
     if (in->place == BEHIND) return 0;
+    in->cut = true;
     if (in->place == BEFORE) return fail("%s: empty: not even a header", in->name);
     return fail("%s: cut off after record %" PRIu64 " at byte %" PRIu64 ": no trailer", in->name, in->count, in->base + in->end);
 }

@@ -95,6 +95,7 @@ MUST_USE int rec_read_header(struct rec_reader *in);
 const val *rec_reader_header(const struct rec_reader *in);             /* newest header seen; NULL before */
 uint64_t rec_reader_count(const struct rec_reader *in);                /* records read so far */
 uint64_t rec_reader_streams(const struct rec_reader *in);              /* headers read so far: grows when a new one begins */
+bool rec_reader_cut(const struct rec_reader *in);                      /* the last failure: the input ended too early, all before is whole */
 
 struct rec_writer;
 struct rec_writer *rec_writer_new(FILE *f, const char *name);          /* does not own f */
@@ -107,6 +108,8 @@ MUST_USE int rec_write_header_after(struct rec_writer *out, const val *header, c
 val rec_header(msgpack_zone *z, const val *header, const struct rec_prov *me);            /* what those two write */
 val rec_trailer(msgpack_zone *z, uint64_t count);
 MUST_USE int rec_write(struct rec_writer *out, const struct record *r);
+/* Hands on what waits to be written: for programs that are to wait themselves. */
+MUST_USE int rec_writer_flush(struct rec_writer *out);
 MUST_USE int rec_writer_close(struct rec_writer *out);                 /* trailer, flush, ferror; frees */
 void rec_writer_abandon(struct rec_writer *out);                       /* no trailer: the reader will notice; frees */
 uint64_t rec_writer_count(const struct rec_writer *out);

@@ -54,6 +54,8 @@ static int flush(struct rec_writer *out)
     return 0;
 }
 
+int rec_writer_flush(struct rec_writer *out) { return out->b.len ? flush(out) : 0; }
+
 static int flush_if_due(struct rec_writer *out)
 {
     if (out->b.len < FLUSH_BYTES && now() - out->flushed < FLUSH_SECONDS) return 0;

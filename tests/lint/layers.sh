@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Layers: an include of lib/ may only point to a layer further right, tools and examples to any, and names the folder.
 #     search, train > model > ops > record > media, text > store > base       kernels implement ops.h; search > bench > record
+#     net > record: what servers say does not come into the engine
 cd "$(dirname "$0")/../.." || exit 1
 
 below() {   # the layers that one may include, itself apart
@@ -11,6 +12,7 @@ below() {   # the layers that one may include, itself apart
     text)   echo store base ;;
     media)  echo store base ;;
     record) echo media text store base ;;
+    net)    echo record media text store base ;;
     ops)    echo record media text store base ;;
     bench)  echo record media text store base ;;
     model)  echo ops record media text store base ;;
