@@ -171,7 +171,7 @@ EOT
     diff got - <<'EOT'
 ["stop","step",2,"4",false]
 ["length","cos",2,"yes",true]
-["format","paragraph",1,null,true]
+["format","whole",1,null,true]
 ["format","cos",0,null,true]
 ["stop","cos",2,"yes",false]
 ["format","none",0,null,true]
