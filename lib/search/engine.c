@@ -143,31 +143,6 @@ void engine_free(struct engine *e)
 
 /* ---- submitting ---- */
 
-/* Cuts the prompt into pieces: at the places asked for and behind each image, never inside one. */
-static void cut_prompt(struct job *j)
-{
-    const struct input *in = &j->r.in;
-    j->want = mem_array((size_t)(in->nimage + j->r.ncut + 1), sizeof *j->want);
-    for (int begin = 0, k = 0, c = 0; begin < in->n;) {
-        struct piece *p = &j->want[j->nwant++];
-        *p = (struct piece){ .id = in->id + begin };
-        int end = in->n;
-        while (c < j->r.ncut && j->r.cut[c] <= begin) c++;
-        if (c < j->r.ncut) end = mem_min(end, j->r.cut[c]);
-        if (k < in->nimage && in->image[k].pos < end) {
-            const struct input_image *im = &in->image[k++];
-            p->image = (struct span){ im->pos - begin, im->end - begin };
-            p->token = im->token;
-            p->nimage = im->n;
-            p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
-            memcpy(p->digest, im->digest, sizeof p->digest);
-            end = im->end;
-        }
-        p->n = end - begin;
-        begin = end;
-    }
-}
-
 static int check_request(const struct engine *e, struct job *j)
 {
     const struct input *in = &j->r.in;
@@ -175,7 +150,8 @@ static int check_request(const struct engine *e, struct job *j)
     if (in->n >= e->max_pos) return fail("a prompt of %d tokens leaves no room in the model's %d positions", in->n, e->max_pos);
     for (int i = 0; i < in->n; i++)
         if (in->id[i] >= (uint32_t)e->V) return fail("token %u is not in the model's vocabulary of %d", in->id[i], e->V);
-    cut_prompt(j);
+    j->want = mem_array((size_t)(in->nimage + j->r.ncut + 1), sizeof *j->want);
+    j->nwant = prefix_cut(in, in->n, j->r.cut, j->r.ncut, j->want);
     int need = 0;
     j->max_tokens = mem_min(j->r.max_tokens, e->max_pos - in->n);
     j->path_pages = prefix_pages(&e->tree, j->max_tokens - 1);         /* the last token is never fed back */

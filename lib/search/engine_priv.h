@@ -37,6 +37,9 @@ struct prefix {
 int  prefix_init(struct prefix *t, struct model *m, int tokens);
 void prefix_end(struct prefix *t);
 int  prefix_pages(const struct prefix *t, int tokens);
+/* The first n tokens (no image cut) in pieces: cut behind each image and at the places in cut, ascending, never inside an
+ * image. want: [in->nimage + ncut + 1] keys, parents not set; they borrow from `in`. Returns how many. */
+int  prefix_cut(const struct input *in, int n, const int *cut, int ncut, struct piece *want);
 /* The piece equal to `want` (parent, id, n, image, nimage, digest); NULL if there is none. */
 struct piece *prefix_find(const struct prefix *t, const struct piece *want);
 struct piece *prefix_add(struct prefix *t, const struct piece *want);  /* copies; holds the parent; room must have been made */

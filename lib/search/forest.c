@@ -84,29 +84,6 @@ static void take_out(struct places *l, const struct place *p)
     l->n = k;
 }
 
-/* The first n tokens in pieces, cut behind each image; returns how many. */
-static int cut(struct forest *f, const struct input *in, int n)
-{
-    int npiece = 0;
-    if (f->cap_want < in->nimage + 1) f->want = mem_grow(f->want, (size_t)(f->cap_want = in->nimage + 1), sizeof *f->want);
-    for (int begin = 0, k = 0; begin < n; npiece++) {
-        struct piece *p = &f->want[npiece];
-        *p = (struct piece){ .id = in->id + begin, .n = n - begin };
-        if (k < in->nimage) {
-            const struct input_image *im = &in->image[k++];
-            p->image = (struct span){ im->pos - begin, im->end - begin };
-            p->token = im->token;
-            p->nimage = im->n;
-            p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
-            memcpy(p->digest, im->digest, sizeof p->digest);
-            p->n = p->image.end;
-            assert(begin + p->n <= n);
-        }
-        begin += p->n;
-    }
-    return npiece;
-}
-
 int forest_check(const struct forest *f, const struct input *in, int text)
 {
     if (text > f->max_pos - in->n)
@@ -134,7 +111,8 @@ static int find_pieces(struct forest *f, int n, struct piece **at)
 struct place *forest_prompt(struct forest *f, const struct input *in, int n)
 {
     struct piece *at, *held;
-    int npiece = cut(f, in, n), found = find_pieces(f, npiece, &at), pages = 0;
+    if (f->cap_want < in->nimage + 1) f->want = mem_grow(f->want, (size_t)(f->cap_want = in->nimage + 1), sizeof *f->want);
+    int npiece = prefix_cut(in, n, NULL, 0, f->want), found = find_pieces(f, npiece, &at), pages = 0;
     held = at;
     for (int i = found; i < npiece; i++) pages += prefix_pages(&f->tree, f->want[i].n);
     if (held) prefix_hold(&f->tree, held);

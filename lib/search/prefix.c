@@ -18,6 +18,31 @@ int prefix_init(struct prefix *t, struct model *m, int tokens)
 
 int prefix_pages(const struct prefix *t, int tokens) { return tokens / t->page + (tokens % t->page != 0); }
 
+int prefix_cut(const struct input *in, int n, const int *cut, int ncut, struct piece *want)
+{
+    int npiece = 0;
+    for (int begin = 0, k = 0, c = 0; begin < n; npiece++) {
+        struct piece *p = &want[npiece];
+        *p = (struct piece){ .id = in->id + begin };
+        int end = n;
+        while (c < ncut && cut[c] <= begin) c++;
+        if (c < ncut) end = mem_min(end, cut[c]);
+        if (k < in->nimage && in->image[k].pos < end) {
+            const struct input_image *im = &in->image[k++];
+            p->image = (struct span){ im->pos - begin, im->end - begin };
+            p->token = im->token;
+            p->nimage = im->n;
+            p->pixels = (struct model_image){ im->tiles, in->pixels + im->px };
+            memcpy(p->digest, im->digest, sizeof p->digest);
+            end = im->end;
+            assert(end <= n);
+        }
+        p->n = end - begin;
+        begin = end;
+    }
+    return npiece;
+}
+
 static uint64_t piece_hash(const struct piece *p)
 {
     uint64_t h = hash64(p->id, (size_t)p->n * sizeof *p->id, p->parent ? p->parent->hash : 0);
