@@ -14,6 +14,21 @@ struct interval stat_wilson(uint64_t k, uint64_t n, double z)
     return i;
 }
 
+/* The sum of stat_side's E, from j = k down: its last term is 1 / (n - k + 1). */
+static double evidence_above(int k, int n, double t)
+{
+    double term = 1.0 / (n - k + 1), sum = term;
+    if (t <= 0) return k ? INFINITY : sum;
+    for (int j = k; j > 0 && term > 0; j--) sum += term *= j * (1 - t) / ((n - j + 2) * t);
+    return sum;
+}
+
+int stat_side(int k, int n, double t, double error)
+{
+    if (evidence_above(k, n, t) * error >= 1) return 1;
+    return evidence_above(n - k, n, 1 - t) * error >= 1 ? -1 : 0;
+}
+
 double stat_normal_quantile(double p)
 {
     double low = -10, high = 10;

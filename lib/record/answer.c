@@ -196,18 +196,27 @@ void answer_key(enum answer_match how, struct slice s, const val *choices, struc
     else answer_canonical(s, out);
 }
 
-const char *answer_check(struct record *r, enum answer_match how, bool *correct, bool *parsed)
+const char *answer_judge(struct record *r, enum answer_match how, struct slice got, bool *correct)
 {
-    struct slice gold, got, choice[CHOICES_MAX];
-    const val *path = val_get(&r->root, "path"), *choices = val_get(&r->root, "choices");
+    struct slice gold, choice[CHOICES_MAX];
+    const val *choices = val_get(&r->root, "choices");
     int n = val_len(choices);
-    if (!path || path->type != MSGPACK_OBJECT_MAP) return "no path";
     if (!answer_text(&r->zone, val_get(&r->root, "answer"), &gold)) return "no right answer";
     if (n > CHOICES_MAX) return "too many choices";
     for (int i = 0; i < n; i++)
         if (!answer_text(&r->zone, val_at(choices, i), &choice[i])) return "a choice is not text";
     if (how == ANSWER_CHOICE && n == 0) return "no choices";
-    *parsed = answer_text(&r->zone, val_get(path, "answer"), &got);
-    *correct = *parsed && answer_equal(how, got, gold, choice, n);
+    *correct = answer_equal(how, got, gold, choice, n);
     return NULL;
+}
+
+const char *answer_check(struct record *r, enum answer_match how, bool *correct, bool *parsed)
+{
+    struct slice got = { "", 0 };
+    const val *path = val_get(&r->root, "path");
+    if (!path || path->type != MSGPACK_OBJECT_MAP) return "no path";
+    *parsed = answer_text(&r->zone, val_get(path, "answer"), &got);
+    const char *why = answer_judge(r, how, got, correct);
+    if (!why) *correct = *correct && *parsed;
+    return why;
 }

@@ -34,9 +34,12 @@ bool answer_text(msgpack_zone *z, const val *v, struct slice *s);
  * the canonical form of the record's choice that is named, of others their own. Empty: nothing that could be counted. */
 void answer_key(enum answer_match how, struct slice s, const val *choices, struct buf *out);
 
+/* An answer against the record's answer (and choices). NULL with *correct set; or why the record cannot be judged, a static
+ * string: "no right answer", "no choices", ... */
+const char *answer_judge(struct record *r, enum answer_match how, struct slice got, bool *correct);
 /* The record's path.answer against its answer (and choices). Answers stored as numbers are compared as their text.
  * NULL with the results set (parsed: the path has an answer; without one it is not correct); or why the record cannot be
- * scored, a static string: "no path", "no right answer", ... */
+ * scored: "no path", or as above. */
 const char *answer_check(struct record *r, enum answer_match how, bool *correct, bool *parsed);
 
 #endif

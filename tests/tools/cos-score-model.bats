@@ -31,6 +31,8 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 tiny() { local what=$1; shift; cos-score "$what" --images "$W/img" --dtype f32 --no-provenance "$@"; }
 prm() { tiny prm --model "$W/base" -q "$@"; }
 mc() { tiny mc --model "$W/sft" -q --max-tokens 60 --rollouts 5 --seed 3 "$@"; }
+adaptive() { mc --rollouts 12 --adaptive --threshold 0.5 --error 0.2 "$@"; }
+first_error() { mc --adaptive --search first-error "$@"; }
 lp() { tiny logprob --model "$W/sft" -q "$@"; }
 plain() { cos-cat -q --plain "$@"; }
 pack() { cos-cat -q -f --no-provenance; }
@@ -127,6 +129,7 @@ same_bytes() {
 
 @test "prm, logprob: the same bytes for every batch, thread, cache and shard" { same_bytes prm; same_bytes lp; }
 @test "mc: the same bytes for every batch, thread, cache and shard" { same_bytes mc; }
+@test "mc: the same bytes when it spends less" { same_bytes adaptive; same_bytes first_error; }
 
 @test "bf16: the same bytes for every batch" {
     cos-score prm --model "$W/base" --images "$W/img" --dtype bf16 -q --no-provenance < "$W/paths.cos" > want.cos
@@ -209,6 +212,50 @@ same_bytes() {
     jq -e '[.path.steps[].labels | map(.by) == ["mc", "mc2"]] | all' two > ok
     [ "$(sort -u ok)" = true ]
     mc < "$W/mc.cos" | cmp - "$W/mc.cos"
+}
+
+# steps A B: for each step its label in A, then in B
+steps() { jq -cn --slurpfile a <(plain < "$1" | jq -c '.path.steps[].labels[0]') --slurpfile b <(plain < "$2" | jq -c '.path.steps[].labels[0]') 'range($a | length) | [$a[.], $b[.]]'; }
+
+@test "mc: --adaptive stops at the first hit, and no step changes sides" {
+    mc --adaptive < "$W/paths.cos" > few.cos
+    steps "$W/mc.cos" few.cos > both
+    jq -e '.[0].n == 5 and (if .[0].k > 0 then .[1].k == 1 else .[1] == {by: "mc", k: 0, n: 5} end)' both > ok
+    [ "$(sort -u ok)" = true ]
+    [ "$(jq 'select(.[1].n < 5)' both | wc -l)" -gt 0 ]
+    [ "$(jq -s 'map(.[1].n) | add' both)" -lt "$(jq -s 'map(.[0].n) | add' both)" ]
+    # the others could not change it any more: of 5, 3 right ones or 3 wrong ones
+    mc --adaptive --threshold 0.5 --error 0 < "$W/paths.cos" > half.cos
+    steps "$W/mc.cos" half.cos | jq -e '(.[0].k > 2.5) == (.[1].k > .[1].n / 2) and ([.[1].k, .[1].n - .[1].k] | max) == 3' > ok
+    [ "$(sort -u ok)" = true ]
+    # --error: more doubt, fewer rollouts
+    for e in 0.01 0.4; do mc --rollouts 40 --adaptive --threshold 0.5 --error $e < "$W/paths.cos" | plain | jq -s '[.[].path.steps[].labels[0].n] | add'; done > n
+    [ "$(tail -1 n)" -lt "$(head -1 n)" ]
+    run --separate-stderr bash -c 'cos-score mc --model "$W/sft" --images "$W/img" --max-tokens 60 --adaptive < "$W/paths.cos" > /dev/null'
+    [[ "$stderr" =~ [0-9]+" counts ended before the 16th rollout" ]]
+}
+
+@test "mc: --search first-error asks some steps and infers the others" {
+    jq -nc '{id: "q/2", question: "Question 2: which colour?", answer: "red", images: [{ref: "0.png"}],
+        path: {answer: "red", steps: [range(7) | {name: "Look", thought: "It looks red.", reflection: "The picture shows \(.)."}]}}' > long.jsonl
+    jq -c '.path.answer = "blue" | .path.index = 1' long.jsonl >> long.jsonl
+    jq -c 'select(.path.index == 1) | .answer = "no such" | .id = "other"' long.jsonl >> long.jsonl
+    { plain < "$W/paths.cos"; cat long.jsonl; } | pack > in.cos
+    mc < in.cos > all.cos
+    mc --search first-error < in.cos > some.cos
+    cos-cat --check -q < some.cos > /dev/null
+    # what was asked is as it is without search; what was not is right before the first wrong one, and wrong behind it
+    steps all.cos some.cos | jq -e '.[1].by == "mc:inferred" or .[0] == .[1]' > ok
+    [ "$(sort -u ok)" = true ]
+    plain < some.cos | jq -e '[.path.steps[].labels[0] | if .n then .k > 0 else .value == 1 end] | . == (sort | reverse)' > ok
+    [ "$(sort -u ok)" = true ]
+    # a right answer: the last step is asked first; nothing is ever right: three steps of seven
+    plain < some.cos | tail -1 | jq -e '[.path.steps[].labels[0].by] == ["mc", "mc", "mc:inferred", "mc", "mc:inferred", "mc:inferred", "mc:inferred"]'
+    run --separate-stderr bash -c 'cos-score mc --model "$W/sft" --images "$W/img" --max-tokens 60 --search first-error < in.cos > /dev/null'
+    [[ "$stderr" =~ [0-9]+" steps not asked, but inferred (mc:inferred)" ]]
+    # labels of either source are replaced
+    mc < some.cos | cmp - all.cos
+    mc --search first-error < all.cos | cmp - some.cos
 }
 
 @test "mc: paths without tokens are encoded" {
