@@ -140,7 +140,7 @@ static int compare(struct tool *t, struct comparison *c, struct record *r)
         tool_progress(t, "paths", n, 0, NULL);
     }
     if (got < 0 || settle(t, c)) return -1;
-    put_table(out, c, &(struct boot){ set.resamples, t->std.seed });
+    put_table(out, c, &(struct boot){ set.resamples, t->std.seed, t->std.threads });
     tool_drop(t, c->later, "not the first of their question");
     return tool_close(t);
 }

@@ -105,7 +105,7 @@ static int length(struct tool *t, struct parts *s, struct record *r)
     }
     if (got < 0) return -1;
     if (s->total.c.n == 0) return fail("no paths to measure");
-    put_table(out, s, &(struct boot){ set.resamples, t->std.seed });
+    put_table(out, s, &(struct boot){ set.resamples, t->std.seed, t->std.threads });
     return tool_close(t);
 }
 

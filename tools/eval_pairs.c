@@ -134,7 +134,7 @@ static int pairs(struct tool *t, struct columns *c, struct names *ids, struct re
     }
     if (got < 0) return -1;
     if (c->n == 0) return fail("no pairs to measure");
-    put_table(out, c, (int)ids->n, &(struct boot){ set.resamples, t->std.seed });
+    put_table(out, c, (int)ids->n, &(struct boot){ set.resamples, t->std.seed, t->std.threads });
     return tool_close(t);
 }
 

@@ -267,7 +267,7 @@ static void put_curves(struct table *t, const struct scaling *s, const struct bo
 static int put_table(struct tool *t, FILE *f, const struct scaling *s)
 {
     static const char *const column[] = { "method", "N", "n", EVAL_VALUE_COLUMNS, "tokens", "tokens_low", "tokens_high" };
-    const struct boot b = { set.resamples, t->std.seed };
+    const struct boot b = { set.resamples, t->std.seed, t->std.threads };
     struct table table;
     table_begin(&table, f, set.json, "scaling", column, countof(column));
     put_curves(&table, s, &b);

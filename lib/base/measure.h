@@ -6,7 +6,7 @@
  *
  *     static void means(const void *arg, const double *weight, double *out) { ...out[0] = weighted mean...; }
  *     struct estimate e[1];
- *     boot_estimate(means, arg, questions, 1, &(struct boot){ 2000, seed }, e);
+ *     boot_estimate(means, arg, questions, 1, &(struct boot){ 2000, seed, threads }, e);
  */
 #ifndef BASE_MEASURE_H
 #define BASE_MEASURE_H
@@ -17,10 +17,10 @@
 /* ---- bootstrap ---- */
 
 enum { BOOT_MIN = 100, BOOT_MAX = 100000 };
-struct boot { int resamples; uint64_t seed; };
+struct boot { int resamples; uint64_t seed; int threads; };     /* threads 0: 1; the result does not depend on them */
 struct estimate { double value; struct interval i; };     /* NAN: not defined on these data */
 
-/* Fills out[0..k) where question i counts weight[i] times. NAN for what is not defined. */
+/* Fills out[0..k) where question i counts weight[i] times. NAN for what is not defined. On any thread. */
 typedef void boot_fn(const void *arg, const double *weight, double *out);
 
 /* value: all weights 1. i: the 2.5 % and 97.5 % points over resamples of n questions drawn with replacement (Efron's

@@ -119,14 +119,14 @@ static void mean(const void *arg, const double *w, double *out)
 static void test_bootstrap(void)
 {
     struct estimate e[2], again[2], other[2];
-    boot_estimate(mean, score, 200, 2, &(struct boot){ 20000, 7 }, e);
+    boot_estimate(mean, score, 200, 2, &(struct boot){ 20000, 7, 1 }, e);
     T_NEAR(e[0].value, 0.52295, 1e-12);
     T_NEAR(e[0].i.low, 0.48280, 0.0015);       /* scipy.stats.bootstrap with 200,000 resamples */
     T_NEAR(e[0].i.high, 0.56295, 0.0015);
     T_NEAR(e[1].i.low, e[0].i.low, 0.003);
-    boot_estimate(mean, score, 200, 2, &(struct boot){ 20000, 7 }, again);
+    boot_estimate(mean, score, 200, 2, &(struct boot){ 20000, 7, 3 }, again);
     T_CHECK(!memcmp(e, again, sizeof e));
-    boot_estimate(mean, score, 200, 2, &(struct boot){ 20000, 8 }, other);
+    boot_estimate(mean, score, 200, 2, &(struct boot){ 20000, 8, 1 }, other);
     T_CHECK(memcmp(e, other, sizeof e));
 }
 
@@ -135,9 +135,9 @@ static void only(const void *arg, const double *w, double *out) { (void)arg; out
 static void test_bootstrap_small(void)
 {
     struct estimate e;
-    boot_estimate(only, NULL, 1, 1, &(struct boot){ 100, 0 }, &e);
+    boot_estimate(only, NULL, 1, 1, &(struct boot){ 100, 0, 1 }, &e);
     T_CHECK(e.value == 1 && isnan(e.i.low) && isnan(e.i.high));
-    boot_estimate(only, NULL, 2, 1, &(struct boot){ 100, 0 }, &e);
+    boot_estimate(only, NULL, 2, 1, &(struct boot){ 100, 0, 1 }, &e);
     T_CHECK(e.i.low == 0 && e.i.high == 2);
 }
 
