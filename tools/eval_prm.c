@@ -4,14 +4,16 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "eval.h"
 
-static struct { const char *truth, *pred; double threshold; bool bins, json; int resamples; } set = {
+static struct { const char *truth, *pred, *against; double threshold; bool bins, json; int resamples; } set = {
     .truth = "truth", .threshold = 0.5, .resamples = EVAL_RESAMPLES };
 
 const struct opt eval_prm_opts[] = {
-    { 0, "truth", "NAME", OPT_STR, &set.truth, 0, 0, "the labels that are true: those by NAME" },
-    { 0, "pred", "NAME", OPT_STR, &set.pred, 0, 0, "judge the labels by NAME, as mc, instead of the scores" },
+    { 0, "truth", "LIST", OPT_STR, &set.truth, 0, 0, "the labels that are true: by the first of LIST (with commas) that a step has" },
+    { 0, "pred", "LIST", OPT_STR, &set.pred, 0, 0, "judge the labels by the first of LIST, as mc, instead of the scores" },
+    { 0, "against", "LIST", OPT_STR, &set.against, 0, 0, "the differences instead: of what is judged, minus the labels by LIST" },
     { 0, "threshold", "T", OPT_FLOAT, &set.threshold, 0, 1, "right is predicted where the score is above T" },
     { 0, "bins", NULL, OPT_FLAG, &set.bins, 0, 0, "the reliability table instead: share of right ones in each tenth of the scores" },
     EVAL_BOOT_OPT(set.resamples),
@@ -28,28 +30,44 @@ const char eval_prm_details[] =
     "  brier, ece    mean squared error; expected calibration error over ten bins of equal width\n"
     "  corr_steps, corr_tokens, corr_chars             Pearson's correlation over paths of length with the mean step score,\n"
     "                and with the answer score\n"
-    "Intervals resample questions, since the steps of one are not independent.\n\n"
-    "  cos-eval prm --pred mc --threshold 0 < labelled.cos     how good the labels are, if a single hit makes a step right";
+    "Intervals resample questions, since the steps of one are not independent. --against compares what both sides judge, on\n"
+    "the same resamples; with the same labels on both sides the difference is 0 and so is its interval.\n\n"
+    "  cos-eval prm --pred mc --threshold 0 < labelled.cos     how good the labels are, if a single hit makes a step right\n"
+    "  cos-eval prm --pred few,few:inferred --against mc --threshold 0 < labelled.cos";
 
 enum target { STEP, ANSWER, TARGETS };
 static const char *const target_words[TARGETS] = { "step", "answer" };
 enum { LENGTHS = 3 };
 
-struct judgements { struct prediction *p; int n, cap; uint64_t unknown, neutral; };
+/* rival: the same ones as --against judges them. */
+struct judgements { struct prediction *p, *rival; int n, cap; uint64_t unknown, neutral; };
 /* length: a row for each path that has a score: score, steps, tokens, chars. */
 struct prm { struct judgements of[TARGETS]; struct columns length[TARGETS]; struct names ids; };
 
 /* ---- reading ---- */
 
-/* The value in [0, 1] of the label by `name` among labels; NAN: none. */
-static double label_value(const val *labels, const char *name)
+/* The value in [0, 1] of the label by this source among labels; NAN: none. */
+static double value_by(const val *labels, const char *source, size_t len)
 {
+    const char *by;
+    size_t nby;
     double value = NAN, k, n;
     for (int i = 0; i < val_len(labels); i++) {
-        const val *l = val_at(labels, i), *by = val_get(l, "by");
-        if (!by || !val_is_str(by, name)) continue;
+        const val *l = val_at(labels, i);
+        if (!val_str(val_get(l, "by"), &by, &nby) || nby != len || memcmp(by, source, len)) continue;
         if (val_f64(val_get(l, "value"), &value)) return value;
         if (val_f64(val_get(l, "k"), &k) && val_f64(val_get(l, "n"), &n) && n > 0) return k / n;
+    }
+    return value;
+}
+
+static double label_value(const val *labels, const char *list)
+{
+    double value = NAN;
+    for (const char *s = list; *s && isnan(value);) {
+        size_t n = strcspn(s, ",");
+        value = value_by(labels, s, n);
+        s += n + (s[n] == ',');
     }
     return value;
 }
@@ -60,16 +78,18 @@ static double score_at(const val *map, const char *key)
     return val_f64(val_get(map, key), &x) && isfinite(x) ? x : NAN;
 }
 
-static void judge(struct judgements *j, double score, double truth, int question)
+static void judge(struct judgements *j, double score, double rival, double truth, int question)
 {
-    if (isnan(score) || isnan(truth)) j->unknown++;
+    if (isnan(score) || isnan(rival) || isnan(truth)) j->unknown++;
     else if (truth == 0.5) j->neutral++;
     else {
         if (j->n == j->cap) {
             j->cap = j->cap ? 2 * j->cap : 4096;
             j->p = mem_grow(j->p, (size_t)j->cap, sizeof *j->p);
+            j->rival = mem_grow(j->rival, (size_t)j->cap, sizeof *j->rival);
         }
-        j->p[j->n++] = (struct prediction){ score, truth > 0.5, question };
+        j->p[j->n] = (struct prediction){ score, truth > 0.5, question };
+        j->rival[j->n++] = (struct prediction){ rival, truth > 0.5, question };
     }
 }
 
@@ -95,12 +115,12 @@ static int take(struct prm *m, const struct record *r)
     for (int i = 0; i < n; i++) {
         const val *own = val_get(val_at(steps, i), "labels");
         double score = set.pred ? label_value(own, set.pred) : score_at(val_at(steps, i), "score");
-        judge(&m->of[STEP], score, label_value(own, set.truth), q);
+        judge(&m->of[STEP], score, set.against ? label_value(own, set.against) : 0, label_value(own, set.truth), q);
         sum += score;
     }
     double truth = label_value(labels, set.truth), score = set.pred ? label_value(labels, set.pred) : score_at(path, "answer_score");
     if (isnan(truth) && val_bool(val_get(path, "correct"), &correct)) truth = correct;
-    judge(&m->of[ANSWER], score, truth, q);
+    judge(&m->of[ANSWER], score, set.against ? label_value(labels, set.against) : 0, truth, q);
     add_length(&m->length[STEP], n ? sum / n : NAN, path, q);
     add_length(&m->length[ANSWER], score, path, q);
     return 0;
@@ -112,13 +132,22 @@ enum { SHARE_RIGHT, ACCURACY, F1_RIGHT, F1_WRONG, F1_MACRO, KAPPA, AUROC, BRIER,
 static const char *const measure_words[MEASURES] = {
     "share_right", "accuracy", "f1_right", "f1_wrong", "f1_macro", "kappa", "auroc", "brier", "ece" };
 
+static void measures(const struct prediction *p, int n, const double *weight, double out[MEASURES])
+{
+    struct judged d;
+    stat_judge(p, n, weight, set.threshold, &d, NULL);
+    const double x[MEASURES] = { d.share_right, d.accuracy, d.f1_right, d.f1_wrong, d.f1_macro, d.kappa, d.auroc, d.brier, d.ece };
+    memcpy(out, x, sizeof x);
+}
+
 static void judged(const void *arg, const double *weight, double *out)
 {
     const struct judgements *j = arg;
-    struct judged d;
-    stat_judge(j->p, j->n, weight, set.threshold, &d, NULL);
-    const double x[MEASURES] = { d.share_right, d.accuracy, d.f1_right, d.f1_wrong, d.f1_macro, d.kappa, d.auroc, d.brier, d.ece };
-    for (int i = 0; i < MEASURES; i++) out[i] = x[i];
+    double rival[MEASURES];
+    measures(j->p, j->n, weight, out);
+    if (!set.against) return;
+    measures(j->rival, j->n, weight, rival);
+    for (int i = 0; i < MEASURES; i++) out[i] -= rival[i];
 }
 
 /* The pairs of the score and one of the lengths, where both are known. */
@@ -173,14 +202,14 @@ static void put_table(FILE *f, const struct prm *m, const struct boot *b)
         struct estimate e[MEASURES];
         const struct judgements *j = &m->of[k];
         if (j->n) boot_estimate(judged, j, questions, MEASURES, b, e);
-        for (int i = 0; i < MEASURES && j->n; i++) {
+        for (int i = set.against ? ACCURACY : 0; i < MEASURES && j->n; i++) {
             table_word(&t, target_words[k]);
             table_word(&t, measure_words[i]);
             table_count(&t, (uint64_t)j->n);
-            if (i <= ACCURACY) table_rate(&t, &e[i], (uint64_t)questions, 4, eval_boot_name(b));
+            if (i <= ACCURACY && !set.against) table_rate(&t, &e[i], (uint64_t)questions, 4, eval_boot_name(b));
             else table_estimate(&t, &e[i], 4, eval_boot_name(b));
         }
-        put_correlations(&t, target_words[k], &m->length[k], questions, b);
+        if (!set.against) put_correlations(&t, target_words[k], &m->length[k], questions, b);
     }
     table_end(&t);
 }
@@ -249,8 +278,11 @@ static int prm(struct tool *t, struct prm *m, struct record *r)
     if (got < 0) return -1;
     if (m->of[STEP].n + m->of[ANSWER].n == 0)
         return fail("no step and no answer has both %s and a label by '%s'", set.pred ? "a prediction" : "a score", set.truth);
-    for (int k = 0; k < TARGETS; k++) stat_sort_predictions(m->of[k].p, m->of[k].n);
-    (set.bins ? put_bins : put_table)(out, m, &(struct boot){ set.resamples, t->std.seed });
+    for (int k = 0; k < TARGETS; k++) {
+        stat_sort_predictions(m->of[k].p, m->of[k].n);
+        stat_sort_predictions(m->of[k].rival, m->of[k].n);
+    }
+    (set.bins ? put_bins : put_table)(out, m, &(struct boot){ set.resamples, t->std.seed, t->std.threads });
     note_left_out(t, m);
     return tool_close(t);
 }
@@ -258,11 +290,13 @@ static int prm(struct tool *t, struct prm *m, struct record *r)
 int eval_prm(struct tool *t)
 {
     struct prm m = { .length = { { .k = 1 + LENGTHS }, { .k = 1 + LENGTHS } } };
+    if (set.against && set.bins) return fail_kind(ERR_USAGE, "--bins is of one side, --against of two");
     struct record *r = rec_new();
     int bad = prm(t, &m, r);
     rec_free(r);
     for (int k = 0; k < TARGETS; k++) {
         free(m.of[k].p);
+        free(m.of[k].rival);
         columns_free(&m.length[k]);
     }
     names_free(&m.ids);
