@@ -128,6 +128,21 @@ labelled() {
     fails_with 1 "no step and no answer has both a score and a label by 'judge'" cos-eval prm -q --truth judge a
 }
 
+@test "prm: --against, differences on what both judge; lists of labels; threads" {
+    labelled >a
+    cos-eval prm -q --against mc --threshold 0.1 a >out
+    [ "$(row out step accuracy | cut -d' ' -f1,2)" = "6 -0.3333" ]     # .6 and .2 are above 0.1; the labels have all six
+    [ "$(row out step auroc | cut -d' ' -f1,2)" = "6 -0.1111" ]
+    run ! grep -q share_right out
+    cos-eval prm -q --pred mc --against mc a >out
+    [ "$(awk -F'\t' '$2 == "accuracy" { print $3, $4, $5, $6 }' out)" = "7 0.0000 0.0000 0.0000" ]
+    cos-eval prm -q --pred mc --threshold 0.1 a >one
+    cos-eval prm -q --pred none,mc --truth none,truth --threshold 0.1 a | cmp - one
+    for t in 1 2 5; do cos-eval prm -q --threads $t --against mc a | md5sum; done | uniq >sums
+    [ "$(grep -c . sums)" = 1 ]
+    fails_with 2 "--bins is of one side" cos-eval prm -q --bins --against mc a
+}
+
 @test "length: by source, paths as they are" {
     labelled | cos-cat -q --plain | jq -c '.source = (if .id == "a" then "x" else "w" end) | .path.end = "stop" | .path.tokens = {"$u32": [1, 2, 3, 4, 5, 6]}' | stream >a
     cos-eval length -q a >out
