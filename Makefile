@@ -35,7 +35,7 @@ B       = build/$(FLAVOUR)
 # Which program needs which layers of lib/ (a layer's includes may only point to layers further right).
 cos-cat      = media record text store base
 cos-segment  = bench media record text store base
-cos-select   = record text store base
+cos-select   = media record text store base
 cos-eval     = bench record text store base
 cos-score    = net search bench model ops kernels media record text store base
 cos-generate = net search bench model ops kernels media record text store base

@@ -41,12 +41,19 @@ static const struct command cmds[] = {
       "number are rejected (\"no score\"): unknown is not worst. Holds N + 1 records in memory.\n\n"
       "  cos-select top -n 4 --by scores.prm < scored.cos > best4.cos\n"
       "  cos-select top --by path.answer_score < scored.cos | cos-eval accuracy" },
-    { "filter", "keeps the records that meet all conditions", select_filter_opts, select_filter, "[FILE...]",
+    { "filter", "keeps the records that meet all conditions and are in no test set", select_filter_opts, select_filter, "[FILE...]",
       "Dots lead into maps. Numbers are compared as numbers, true, false and null by those words, all else as text.\n"
       "A key that is absent meets no condition, not even !=.\n\n"
+      "--unlike: a record that occurs in a test set is rejected by its reason (--rejects keeps it, with meta.like {id, bits}: the test\n"
+      "record, and in how many bits their images differ). Images are the same when their perceptual hashes differ in at most\n"
+      "--bits of 64: resized, recompressed and slightly changed ones are, but so are charts of one form (lib/media/phash.h);\n"
+      "questions are the same when their words are, without case, accents and punctuation. With --by both a test record must\n"
+      "ask the same question about the same image, or ask it without an image where the record has none; how many have one in\n"
+      "common is said. Of the test sets some 100 bytes an image are held; those of the records that go through are not.\n\n"
       "  cos-select filter --where path.end=stop --where 'scores.prm > 0.5' < paths.cos > good.cos\n"
       "  cos-select filter --where '#path.steps >= 3' --has path.correct < paths.cos > long.cos\n"
-      "  cos-select filter --not --where path.correct=true < paths.cos > wrong-or-unknown.cos" },
+      "  cos-select filter --not --where path.correct=true < paths.cos > wrong-or-unknown.cos\n"
+      "  cos-select filter --unlike m3cot.cos --unlike mmstar.cos --test-images bench --images train.zip < train.cos > clean.cos" },
     { 0 } };
 
 int main(int argc, char **argv) { return tool_main("cos-select", "chooses among records", cmds, argc, argv); }

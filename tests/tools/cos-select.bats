@@ -103,7 +103,7 @@ EOF
     fails_with 2 "want a command (try cos-select -h)" cos-select
     fails_with 2 "no command 'worst'" cos-select worst
     fails_with 2 "within 1 and" cos-select top -n 0 a
-    fails_with 2 "want --where or --has (try cos-select filter -h)" cos-select filter a
+    fails_with 2 "want --where, --has or --unlike (try cos-select filter -h)" cos-select filter a
     fails_with 2 "'path.end' is not KEY=VALUE" cos-select filter -w path.end a
     fails_with 2 "'x' is not a number" cos-select filter -w 'a<x' a
 }
