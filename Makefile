@@ -129,7 +129,7 @@ build/fuzz/tests/fuzz/%: $$@.o $(FUZZ_LAYERS:%=$B/%.a)
 # ---- speed: ratios measured in one run (tests/bench) ----
 BENCHES = $B/tests/bench/bench_ops $B/tests/bench/bench_train $B/tests/bench/big
 bench: deps
-	@$(MAKE) --no-print-directory -j2 all $(BENCHES)
+	@$(MAKE) --no-print-directory -j2 all examples $(BENCHES)
 	@$B/tests/bench/bench_ops
 	@for b in tests/bench/*.sh; do COS_BIN=$B sh $$b || exit 1; done
 

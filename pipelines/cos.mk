@@ -145,7 +145,7 @@ $W/direct/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
 	$(SFT) $W/pre $(@D) $(SFT_OPTS) --response answer < $W/mixed.cos
 
 # ---- labels by rollouts, the reward model, and both against the truth on held-out questions ----
-LABELS = ARGS="$(STD)" $Plabel.sh $W/sft $(ROLLOUTS)
+LABELS = SPEND=all ARGS="$(STD)" $Plabel.sh $W/sft $(ROLLOUTS)
 $W/labelled.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
 	$(LABELS) < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos $W/sft/config.json $W/prm.set

@@ -85,6 +85,7 @@ whole() {
     cd "$BATS_TEST_TMPDIR"
     here=$BATS_TEST_DIRNAME/../../pipelines
     run -1 "$here/label.sh" no-model </dev/null
+    SPEND=little run -2 "$here/label.sh" no-model </dev/null
     run -1 "$here/sft.sh" no-model out </dev/null
     run -2 "$here/prm.sh" no-model out --no-such-option </dev/null
     echo bad >questions.cos
