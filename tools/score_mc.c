@@ -2,6 +2,7 @@
  * cos-score mc: how often the model reaches the right answer from behind each step.
  */
 #include <stdlib.h>
+#include "bench/bench.h"
 #include "record/answer.h"
 #include "score.h"
 #include "search/rollout.h"
@@ -11,9 +12,12 @@ static struct {
     int max_tokens, top_k, match, search;
     double temperature, top_p;
     struct rollout_rule rule;
-    const char *as;
+    const char *as, *bench;
+    int protocol;
     char *inferred;                            /* the source of labels that follow from others; AS:inferred */
 } set = { .m = { .batch = 64 }, .max_tokens = 1024, .temperature = 1, .top_p = 1, .rule = { .n = 16, .error = 0.05 }, .as = "mc" };
+
+static struct bench_rule bench_rule;           /* of --bench */
 
 const struct opt score_mc_opts[] = {
     SCORE_MODEL_OPTS(set.m, "the model that continues the paths"),
@@ -30,6 +34,8 @@ const struct opt score_mc_opts[] = {
     { 0, "error", "E", OPT_FLOAT, &set.rule.error, 0, 0.5, "chance that --adaptive takes the wrong side, at most; 0: each step on the\nside where all N rollouts would have put it" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Labels" },
     { 0, "match", ANSWER_MATCHES, OPT_CHOICE, &set.match, 0, 0, "when two answers are the same (see answer -h)" },
+    { 0, "bench", "NAME", OPT_STR, &set.bench, 0, 0, "compare as this benchmark does: mathvista, chartqa, ... (see cos-eval accuracy -h)" },
+    { 0, "protocol", BENCH_PROTOCOL_WORDS, OPT_CHOICE, &set.protocol, 0, 0, "of --bench: whose rules" },
     { 0, "as", "NAME", OPT_STR, &set.as, 0, 0, "the labels' source; labels that are there under this name are replaced" },
     SCORE_RESOURCE_OPTS(set.m),
     OPT_END };
@@ -41,7 +47,8 @@ const char score_mc_details[] =
     "A label depends on the model, --dtype, the sampling options, --seed, the record's id and the path up to the step, not on\n"
     "batches, threads and shards. Paths of one question that follow one another and begin alike share the work.\n"
     "\n"
-    "--adaptive looks at the count as it grows and stops (n is then below N) when a sequential test is sure on which side of\n"
+    "--bench compares by the benchmark's rule what a continuation has between its answer marks; where the rule sees the right answer\n"
+    "while it parses, so does this. --adaptive looks at the count as it grows and stops (n is then below N) when a sequential test is sure on which side of\n"
     "T the chance of a right continuation is: E bounds its error for any number of looks (the formula is in\n"
     "lib/base/stat.h, stat_side); or when the rollouts that are left could not bring k / n to the other side. Such labels are\n"
     "meant for a threshold (cos-update prm --target hard): k / n of a count that stopped early leans away from T.\n"
@@ -56,6 +63,9 @@ struct run {
     struct tool *t;
     const struct score_loaded *l;
     const struct engine *engine;
+    struct bench_rule bench;                   /* bench NULL: --match counts */
+    struct record *question;                   /* with an answer in its path, for the benchmark */
+    struct arena scratch;
     uint64_t paths, inferred, unknown;         /* of steps: labels that follow from others; without any */
     double k, n;
 };
@@ -72,6 +82,41 @@ static int tick(void *arg)
     tool_progress(run->t, "rollouts", (double)s.paths, 0, rate);
     return 0;
 }
+
+/* ---- answers ---- */
+
+/* The question's record with a path that is this answer; its values stay the question's. */
+static void with_answer(const struct record *question, struct slice answer, struct record *out)
+{
+    const msgpack_object_map *m = &question->root.via.map;
+    val path = val_map();
+    rec_clear(out);
+    for (uint32_t i = 0; i < m->size; i++) {
+        char *key = mem_strn(m->ptr[i].key.via.str.ptr, m->ptr[i].key.via.str.size);
+        val_set(&out->zone, &out->root, key, m->ptr[i].val);
+        free(key);
+    }
+    val_set(&out->zone, &path, "answer", val_of_str(&out->zone, answer.p, answer.n));
+    val_set(&out->zone, &out->root, "path", path);
+}
+
+static const char *judge(void *arg, struct record *question, struct slice answer, bool *right)
+{
+    struct run *run = arg;
+    struct bench_verdict v;
+    if (!run->bench.bench) {
+        const char *why = answer_judge(question, (enum answer_match)set.match, answer, right);
+        if (why) err_set(ERR_INPUT, why);
+        return why;
+    }
+    arena_reset(&run->scratch);
+    with_answer(question, answer, run->question);
+    if (bench_judge(&run->bench, run->question, &run->scratch, &v)) return "not what the benchmark judges";
+    *right = v.parsed && v.right;
+    return NULL;
+}
+
+/* ---- labels ---- */
 
 static bool is_ours(const val *by)
 {
@@ -99,13 +144,14 @@ static val label_by(msgpack_zone *z, const char *source)
     return label;
 }
 
-static void label_answer(struct record *r, val *path)
+static void label_answer(struct run *run, struct record *r, val *path)
 {
-    bool correct = false, parsed = false;
-    const char *why = answer_check(r, (enum answer_match)set.match, &correct, &parsed);
+    struct slice answer;
+    bool right = false, some = answer_text(&r->zone, val_get(path, "answer"), &answer);
     val label = label_by(&r->zone, set.as);
-    val_set(&r->zone, &label, "value", val_of_i64(correct));
-    put_label(&r->zone, path, "answer_labels", !why && parsed ? &label : NULL);
+    if (some && judge(run, r, answer, &right)) some = false;
+    val_set(&r->zone, &label, "value", val_of_i64(right));
+    put_label(&r->zone, path, "answer_labels", some ? &label : NULL);
 }
 
 static void label_step(struct run *run, struct record *r, val *step, const struct step_value *v)
@@ -129,15 +175,9 @@ static int put_labels(void *arg, struct record *r, const struct step_value *v, i
     struct run *run = arg;
     val *path = val_get(&r->root, "path"), *steps = val_get(path, "steps");
     for (int i = 0; i < nstep; i++) label_step(run, r, val_at(steps, i), &v[i]);
-    label_answer(r, path);
+    label_answer(run, r, path);
     run->paths++;
     return tool_write(run->t, r);
-}
-
-static const char *judge(void *arg, struct record *question, struct slice answer, bool *right)
-{
-    (void)arg;
-    return answer_judge(question, (enum answer_match)set.match, answer, right);
 }
 
 static void note_work(const struct run *run, const struct rollout_stats *c)
@@ -156,13 +196,16 @@ static void note_work(const struct run *run, const struct rollout_stats *c)
 
 static int label(struct tool *t, const struct score_loaded *l, struct engine *e)
 {
-    struct run run = { .t = t, .l = l, .engine = e };
+    struct run run = { .t = t, .l = l, .engine = e, .bench = bench_rule, .question = rec_new() };
     struct rollout_stats stats;
     struct rollout s = {
         .engine = e, .io = l->io, .pool = l->pool, .rule = set.rule, .search = (enum rollout_search)set.search,
         .max_tokens = set.max_tokens, .seed = t->std.seed, .how = { set.temperature, set.top_k, set.top_p }, .arg = &run, .judge = judge,
         .read = read_path, .done = put_labels, .reject = reject, .tick = tick };
-    if (rollout(&s, &stats)) return -1;
+    int bad = rollout(&s, &stats);
+    rec_free(run.question);
+    arena_free(&run.scratch);
+    if (bad) return -1;
     note_work(&run, &stats);
     return tool_close(t);
 }
@@ -175,9 +218,18 @@ static int work(struct tool *t, const struct score_loaded *l)
     return bad;
 }
 
+static int open_bench(void)
+{
+    if (!set.bench) return set.protocol ? fail_kind(ERR_USAGE, "--protocol goes with --bench") : 0;
+    if (set.match) return fail_kind(ERR_USAGE, "--match does not go with --bench");
+    bench_rule = (struct bench_rule){ bench_find(set.bench), (enum bench_protocol)set.protocol, EXTRACT_STORED, false, false };
+    return bench_rule.bench ? bench_check(&bench_rule) : -1;
+}
+
 int score_mc(struct tool *t)
 {
     if (!set.as[0]) return fail_kind(ERR_USAGE, "--as: empty name");
+    if (open_bench()) return -1;
     set.inferred = mem_fmt("%s:inferred", set.as);
     /* where counts grow a few at a time, nearly every path in the works stands behind a beginning of its own */
     bool alone = set.rule.adaptive || set.search == ROLLOUT_FIRST_ERROR;

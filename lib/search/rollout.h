@@ -47,8 +47,8 @@ struct rollout {
     uint64_t seed;
     struct sampling how;
     void *arg;                                 /* of the calls below; those that return int: -1 after fail(), which ends it all */
-    /* Is this the right answer to the question? NULL with *right set; or why nobody can say, a static string: then its
-     * records are rejected. Depends on the question's record and the answer alone. */
+    /* Is this the right answer to the question? NULL with *right set; or why nobody can say, a static string, and the
+     * particulars by fail(): then its records are rejected. Depends on the question's record and the answer alone. */
     const char *(*judge)(void *arg, struct record *question, struct slice answer, bool *right);
     int (*read)(void *arg, struct record *r);  /* 1, or 0 at the end */
     int (*done)(void *arg, struct record *r, const struct step_value *v, int nstep);   /* in order; r may be changed */

@@ -32,9 +32,9 @@ static struct question *question_new(const struct rollout *o, struct record *lea
     bool right;
     q->lead = lead;
     q->refs = 1;
-    if (!val_str(val_get(&lead->root, "id"), &q->id.p, &q->id.n)) q->why = "no id";
-    else q->why = o->judge(o->arg, lead, (struct slice){ "", 0 }, &right);
-    if (q->why) q->message = mem_str(q->why);
+    bool bad = !val_str(val_get(&lead->root, "id"), &q->id.p, &q->id.n) ? rejected(&q->why, "no id")
+             : (q->why = o->judge(o->arg, lead, (struct slice){ "", 0 }, &right)) != NULL;
+    if (bad) q->message = mem_str(err_msg());
     return q;
 }
 

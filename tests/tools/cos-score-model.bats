@@ -258,6 +258,23 @@ steps() { jq -cn --slurpfile a <(plain < "$1" | jq -c '.path.steps[].labels[0]')
     mc --search first-error < all.cos | cmp - some.cos
 }
 
+@test "mc: --bench compares by a benchmark's rule" {
+    mc --bench chartqa < "$W/paths.cos" | cmp - "$W/mc.cos"             # words, here: the same
+    head -1 "$W/stop.jsonl" | jq -c '.answer = "100" | .path.answer = "104"' | pack > in.cos
+    [ "$(mc < in.cos | plain | jq -c .path.answer_labels)" = '[{"by":"mc","value":0}]' ]
+    [ "$(mc --bench chartqa < in.cos | plain | jq -c .path.answer_labels)" = '[{"by":"mc","value":1}]' ]       # within 5 %
+    head -1 "$W/stop.jsonl" | jq -c '.answer = {}' | pack > in.cos
+    run --separate-stderr bash -c 'cos-score mc --model "$W/sft" --images "$W/img" --bench chartqa < in.cos > /dev/null'
+    [ "$status" = 0 ]
+    [[ "$stderr" == *"rejected (not what the benchmark judges 1)"* ]]
+    [[ "$stderr" == *"no right answer"* ]]
+    for bad in "--bench nothing" "--protocol cos" "--bench chartqa --match number" "--bench mme --protocol llava"; do
+        run mc $bad < in.cos
+        [ "$status" = 2 ]
+        [ "${#lines[@]}" = 1 ]
+    done
+}
+
 @test "mc: paths without tokens are encoded" {
     mc < "$W/train.cos" | plain | jq -e '[.path.steps[].labels[0].n == 5] | all' > ok
     [ "$(sort -u ok)" = true ]
