@@ -22,8 +22,10 @@
 /* Rotary positions: angle of position p, pair i of a head = p * inv_freq[i].
  *   default  inv_freq[i] = theta^(-2i/D)
  *   linear   inv_freq / factor
- *   llama3   as transformers' modeling_rope_utils: long wavelengths / factor, smoothed between low and high */
-enum rope_kind { ROPE_NONE, ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
+ *   llama3   as transformers' modeling_rope_utils: long wavelengths / factor, smoothed between low and high
+ *   yarn     the same file's: pairs that turn more than `high` times within `original` positions as they are, less than `low`
+ *            times / factor, blended between by their index; cosines and sines are multiplied by `scale` (arXiv 2309.00071) */
+enum rope_kind { ROPE_NONE, ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3, ROPE_YARN };
 /* Positions may have several axes: then the pairs of a head fall into a section for each, rotated by that coordinate.
  *   M-RoPE (Qwen2-VL)  frame, row, column; the frequencies are those the pairs have anyhow
  *   axial              row, column; each section has the frequencies of a head of D / axes */
@@ -32,6 +34,7 @@ struct rope_cfg {
     enum rope_kind kind;
     double theta, factor, low, high;
     int original;
+    double scale; bool whole;                  /* YARN; whole: the indices between which pairs are blended are whole numbers */
     int axes, section[ROPE_AXES];              /* axes 0: positions are one number */
     bool axial;
 };

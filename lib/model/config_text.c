@@ -3,8 +3,27 @@
  */
 #include "model/config_priv.h"
 
+#include <math.h>
 #include <string.h>
 #include "base/mem.h"
+
+/* How the scale grows with the factor. */
+static double yarn_scale(double factor, double by) { return factor > 1 ? 0.1 * by * log(factor) + 1 : 1; }
+
+static int yarn_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
+{
+    double scale = 0, mscale = 0, all = 0, fast = 32, slow = 1;
+    rope->original = max_pos;
+    rope->whole = true;
+    if (json_opt_f64(r, "attention_factor", &scale) || json_opt_f64(r, "mscale", &mscale) || json_opt_f64(r, "mscale_all_dim", &all) ||
+        json_opt_f64(r, "beta_fast", &fast) || json_opt_f64(r, "beta_slow", &slow) || json_opt_bool(r, "truncate", &rope->whole) ||
+        json_opt_int(r, "original_max_position_embeddings", 1, POS_MAX, &rope->original)) return -1;
+    rope->scale = scale ? scale : mscale && all ? yarn_scale(rope->factor, mscale) / yarn_scale(rope->factor, all) : yarn_scale(rope->factor, 1);
+    rope->low = slow;
+    rope->high = fast;
+    if (!(slow > 0 && fast >= slow)) return fail("beta_fast %g, beta_slow %g: want 0 < slow <= fast", fast, slow);
+    return rope->scale > 0 && rope->scale <= 100 ? 0 : fail("attention_factor: %g is not within 0 and 100", rope->scale);
+}
 
 static int rope_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
 {
@@ -15,6 +34,7 @@ static int rope_numbers(const json_t *r, struct rope_cfg *rope, int max_pos)
     if (rope->kind == ROPE_DEFAULT) return 0;
     if (json_get_f64(r, "factor", &rope->factor)) return -1;
     if (!(rope->factor >= 1 && rope->factor <= 1e6)) return fail("factor: %g is not within 1 and 1e6", rope->factor);
+    if (rope->kind == ROPE_YARN) return yarn_numbers(r, rope, max_pos);
     if (rope->kind != ROPE_LLAMA3) return 0;
     rope->original = max_pos;
     if (json_get_f64(r, "low_freq_factor", &rope->low) || json_get_f64(r, "high_freq_factor", &rope->high) ||
@@ -31,6 +51,7 @@ static int rope_type(const char *type, enum rope_kind *kind)
     if (!strcmp(type, "default") || !strcmp(type, "dynamic") || !strcmp(type, "mrope")) *kind = ROPE_DEFAULT;
     else if (!strcmp(type, "linear")) *kind = ROPE_LINEAR;
     else if (!strcmp(type, "llama3")) *kind = ROPE_LLAMA3;
+    else if (!strcmp(type, "yarn")) *kind = ROPE_YARN;
     else return fail("rope_type: \"%s\" is not supported", type);
     return 0;
 }
@@ -48,6 +69,7 @@ static int read_rope(const json_t *obj, struct text_cfg *t)
         if (!json_is_object(r)) return fail("%s: want an object", names[i]);
         if (json_opt_str(r, "type", &type) || json_opt_str(r, "rope_type", &type) || rope_type(type, &rope->kind) ||
             rope_numbers(r, rope, t->max_pos)) return fail_in("%s", names[i]);
+        if (rope->kind == ROPE_YARN) t->max_pos = (int)fmax(t->max_pos, fmin(rope->original * rope->factor, POS_MAX));
         return 0;
     }
     return rope_numbers(obj, rope, t->max_pos);

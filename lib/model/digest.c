@@ -18,6 +18,7 @@ static void describe_blocks(const struct block_cfg *b, struct buf *s)
             (double)b->qk_eps, b->act);
     if (b->qkv) buf_fmt(s, "%d|", b->qkv);
     buf_fmt(s, "%d %.17g %.17g %.17g %.17g %d\n", r->kind, r->theta, r->factor, r->low, r->high, r->original);
+    if (r->kind == ROPE_YARN) buf_fmt(s, "yarn %.17g %d\n", r->scale, r->whole);
     if (r->axes) buf_fmt(s, "%d %d %d %d %d\n", r->axes, r->section[0], r->section[1], r->section[2], r->axial);
     for (int l = 0; l < b->layers; l++)
         if (block_is_local(b, l)) buf_fmt(s, "local %d\n", l);

@@ -16,11 +16,28 @@ static float llama3(const struct rope_cfg *r, float f)
     return (float)((1 - smooth) * (double)f / r->factor + smooth * (double)f);
 }
 
+/* The index, of all 2 * pairs, whose pair turns that often within the original positions. */
+static double yarn_index(const struct rope_cfg *r, double turns, int dim)
+{
+    return dim * log(r->original / (turns * 2 * M_PI)) / (2 * log(r->theta));
+}
+
+static float yarn(const struct rope_cfg *r, float f, int i, int dim)
+{
+    double from = yarn_index(r, r->high, dim), to = yarn_index(r, r->low, dim);
+    if (r->whole) from = floor(from), to = ceil(to);
+    from = fmax(from, 0);
+    to = fmin(to, dim - 1);
+    if (from == to) to += 0.001;
+    float blend = (float)fmin(fmax((i - from) / (to - from), 0), 1);
+    return (float)((double)f / r->factor) * blend + f * (1 - blend);
+}
+
 float rope_frequency(const struct rope_cfg *r, int i, int head_dim)
 {
     float f = (float)(1.0 / pow(r->theta, 2.0 * i / head_dim));
     if (r->kind == ROPE_LINEAR) return (float)((double)f / r->factor);
-    return r->kind == ROPE_LLAMA3 ? llama3(r, f) : f;
+    return r->kind == ROPE_LLAMA3 ? llama3(r, f) : r->kind == ROPE_YARN ? yarn(r, f, i, head_dim) : f;
 }
 
 /* The width that the table's frequencies belong to: twice its pairs. */
@@ -32,14 +49,14 @@ int rope_reserve(struct model *m, struct rope_table *t, const struct block_cfg *
     int n = t->n ? t->n : 256, dim = table_dim(b);
     while (n < npos) n *= 2;
     size_t bytes = (size_t)n * (size_t)dim * sizeof(float);
-    float *cs = mem_try(bytes, "rotary positions");
+    float *cs = mem_try(bytes, "rotary positions"), scale = b->rope.kind == ROPE_YARN ? (float)b->rope.scale : 1;
     if (!cs) return -1;
     for (int i = 0; i < dim / 2; i++) {
         float f = rope_frequency(&b->rope, i, dim);
         for (int p = 0; p < n; p++) {
             float angle = (float)p * f, *at = cs + (size_t)p * (size_t)dim + 2 * (size_t)i;
-            at[0] = cosf(angle);
-            at[1] = sinf(angle);
+            at[0] = cosf(angle) * scale;
+            at[1] = sinf(angle) * scale;
         }
     }
     if (t->cs) m->o->release(m->o, t->cs);

@@ -3,7 +3,7 @@
 golden.safetensors with what transformers computes from it (eager attention, f32); of two of them also the GGUF file that
 llama.cpp's converter would make, by ggml's own package.
 
-    python tests/golden/make_text.py tests/golden/text
+    python tests/golden/make_text.py tests/golden/text [NAME...]
 
 Made with torch 2.15.0, transformers 5.23.0, gguf 0.19.0. Per checkpoint:
     ids       [n]        prompt                     prefill   [n, V]   logits of one pass over it
@@ -37,6 +37,10 @@ CASES = {
     "qwen2w": (Qwen2ForCausalLM, Qwen2Config(**sizes(36, 2, 2, 32, 89, 44, tie_word_embeddings=False, use_sliding_window=True,
                sliding_window=60, max_window_layers=1)), "bfloat16", "15KB"),
     "mistral": (MistralForCausalLM, MistralConfig(**sizes(28, 4, 2, 128, 79, 36, 1, tie_word_embeddings=False, sliding_window=64)), "float32", "5GB"),
+    # positions far beyond the original ones; all three kinds of pairs
+    "yarn": (Qwen2ForCausalLM, Qwen2Config(**sizes(32, 2, 1, 32, 83, 40, 1, tie_word_embeddings=True, rope_parameters={
+             "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 12, "beta_fast": 1.5, "beta_slow": 0.1})),
+             "float32", "5GB"),
 }
 
 def randomise(model, gen):
@@ -119,4 +123,5 @@ def make(root, name, seed):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for i, name in enumerate(CASES): make(sys.argv[1], name, i + 1)
+    for i, name in enumerate(CASES):
+        if name in (sys.argv[2:] or CASES): make(sys.argv[1], name, i + 1)

@@ -124,6 +124,7 @@ static void check(const char *name)
 static void test_llama3_tied_grouped(void) { check("llama3"); }
 static void test_llama2_linear_f16_shards(void) { check("llama2"); }
 static void test_llama_dynamic(void) { check("dynamic"); }
+static void test_qwen2_yarn(void) { check("yarn"); }
 static void test_qwen2_one_key_head(void) { check("qwen2"); }
 static void test_qwen2_window_bf16_shards(void) { check("qwen2w"); }
 static void test_mistral_wide_heads(void) { check("mistral"); }
@@ -222,6 +223,7 @@ int main(void)
     T_RUN(test_llama3_tied_grouped);
     T_RUN(test_llama2_linear_f16_shards);
     T_RUN(test_llama_dynamic);
+    T_RUN(test_qwen2_yarn);
     T_RUN(test_qwen2_one_key_head);
     T_RUN(test_qwen2_window_bf16_shards);
     T_RUN(test_mistral_wide_heads);

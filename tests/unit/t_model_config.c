@@ -112,7 +112,7 @@ static void test_reads_qwen_vl(void)
     refuse(qwen_flat, "[16, 24, 24]", "[16, 24]", "mrope_section: want 3 numbers");
     refuse(qwen_flat, "[16, 24, 24]", "[16, 24, 25]", "65 pairs, but a head of 128 has 64");
     refuse(qwen_flat, "[16, 24, 24]", "[16, -24, 72]", "mrope_section");
-    refuse(qwen_flat, "\"type\": \"mrope\"", "\"type\": \"yarn\"", "\"yarn\" is not supported");
+    refuse(qwen_flat, "\"type\": \"mrope\"", "\"type\": \"longrope\"", "\"longrope\" is not supported");
     refuse(qwen_flat, "rope_theta", "rope_thema", "rope_theta is missing");
     refuse(qwen_nested, "\"num_key_value_heads\"", "\"num_kv_heads\"", "num_key_value_heads is missing");
     refuse(qwen_flat, "[7, 15, 23, 31]", "[7, 32]", "fullatt_block_indexes");
@@ -210,7 +210,16 @@ static void test_rope(void)
         cfg_free(&c);
         free(s);
     }
-    refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}", "\"yarn\" is not supported");
+    refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2}", "\"longrope\" is not supported");
+    refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"beta_slow\": 40}", "beta_fast 32, beta_slow 40");
+    refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"attention_factor\": -1}", "attention_factor: -1");
+    /* with YaRN the model reaches as far as the factor takes the original positions */
+    struct model_cfg c;
+    char *s = with(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": 512}");
+    T_OK(parse(s, &c));
+    T_CHECK(c.text.blocks.rope.kind == ROPE_YARN && c.text.max_pos == 2048 && fabs(c.text.blocks.rope.scale - 0.1 * log(4) - 1) < 1e-12);
+    cfg_free(&c);
+    free(s);
     refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"linear\"}", "factor");
     refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}", "factor");
     refuse(tiny_qwen2, "\"rope_theta\": 1000.0", "\"rope_theta\": -1", "rope_theta");
