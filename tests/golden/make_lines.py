@@ -2,7 +2,7 @@
 """Lines of mixed text, and a hash of the ids that Hugging Face `tokenizers` (0.23) or `sentencepiece` (0.2) give for each.
 
   python make_lines.py                      the small set beside this file: tokenizer/lines.bin, tokenizer/lines/NAME.hash
-  python make_lines.py N OUT FILE...        N lines for t_lines (COS_LINES=OUT): the FILEs, tokenizer.json or SentencePiece
+  python make_lines.py N OUT FILE...        N lines for t_lines (COS_LINES=OUT; compare_lines.sh does it all): the FILEs, tokenizer.json or SentencePiece
                                             models, are copied to OUT
 
 lines.bin: for each line a little-endian u32 length and the bytes. NAME.hash: 8 bytes a line, h = (h ^ id) * P mod 2^64 over

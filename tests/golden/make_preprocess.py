@@ -96,6 +96,7 @@ def decode_cases():
     add("s444.jpg", smooth, "jpeg", 1, quality=80, subsampling=0)
     add("progressive.jpg", smooth, "jpeg", 1, quality=80, progressive=True)
     add("cmyk.jpg", Image.fromarray(np.dstack([pattern(23, 17), grey // 2])[:, :, :4], "CMYK"), "jpeg", 1, quality=95)
+    cases.append(("ycck.jpg", ycck(cases[-1][1]), 1))
     for name, channels in (("grey16.png", 1), ("la16.png", 2), ("rgb16.png", 3), ("rgba16.png", 4)):
         cases.append((name, png16(channels), 0))
     add("lossless.webp", im, "webp", lossless=True)
@@ -103,6 +104,13 @@ def decode_cases():
     add("lossy.webp", smooth, "webp", 1, quality=80)
     add("lossy_alpha.webp", rgba, "webp", 1, quality=80)
     return cases
+
+
+def ycck(cmyk):
+    """The same numbers as YCCK, which Pillow reads and does not write: Adobe's mark says 2 instead of 0."""
+    at = cmyk.index(b"Adobe") + 11
+    assert cmyk[at] == 0
+    return cmyk[:at] + b"\2" + cmyk[at + 1:]
 
 
 def png16(channels):

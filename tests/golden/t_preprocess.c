@@ -56,7 +56,7 @@ static void check_decoding(const char *list, const char *suffix, enum alpha alph
     if (f) fclose(f);
 }
 
-static void test_decode(void) { check_decoding(DIR_GOLDEN "decode.tsv", ".rgb", ALPHA_DROP, 25); }
+static void test_decode(void) { check_decoding(DIR_GOLDEN "decode.tsv", ".rgb", ALPHA_DROP, 32); }
 static void test_decode_over_white(void) { check_decoding(DIR_GOLDEN "white.tsv", ".white", ALPHA_WHITE, 10); }
 
 static void test_resize(void)
