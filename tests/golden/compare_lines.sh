@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Token ids of 100,000 lines of mixed text against Hugging Face tokenizers and sentencepiece, for each tokenizer of the goldens and
-# whatever tokenizer.json or SentencePiece models are named (each file by a name of its own):
+# whatever tokenizer.json or SentencePiece models are named (each file by a name of its own). sentencepiece should be of the version
+# that cos is linked with: 0.2 breaks ties in Unigram models (no model's here) otherwise than 0.1.97 of Debian 12 and 0.1.99:
 #   make build/cpu/tests/golden/t_lines
 #   COS_REF_PYTHON=python tests/golden/compare_lines.sh [FILE...]        COS_BIN: the build folder, LINES: how many lines
 set -eu
