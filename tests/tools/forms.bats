@@ -177,6 +177,11 @@ drops() { cos-cat --to "$1" rich.cos 2>&1 >row | sed -n 's/.*cannot hold them: /
     done
 }
 
+@test "the README's table has every form" {
+    cos-segment -h >help
+    for w in $(grep -o 'cos|rollouts.*|text' help | tr '|' ' '); do grep -q "^| \`$w\` | " "$TOP/README.md" || { echo "no $w"; return 1; }; done
+}
+
 @test "usage of --to" {
     rich
     fails_with 2 "no such form; there are cos, rollouts" cos-cat --to text rich.cos
@@ -194,5 +199,6 @@ drops() { cos-cat --to "$1" rich.cos 2>&1 >row | sed -n 's/.*cannot hold them: /
     cos-cat -q --to trl --threads 1 many >a
     cos-cat -q --to trl --threads 4 many | cmp a -
     [ "$(wc -l <a)" = 700 ]
-    for w in $(cos-segment -h | grep -o 'cos|rollouts[^ ]*' | tr '|' ' '); do cos-segment -h | grep -q "^  $w "; done
+    cos-segment -h >help
+    for w in $(grep -o 'cos|rollouts.*|text' help | tr '|' ' '); do grep -q "^  $w " help; done
 }
