@@ -11,12 +11,19 @@ static int whole_chain(struct export_job *j, const char *key, struct chain *c)
     return why ? export_reject(j, why) : 0;
 }
 
-/* The text of a whole chain. */
-static int chain_text(struct export_job *j, const char *key, val *out)
+/* The text of a chain; of one that is not whole, where the form can have it (raw), what was kept of the reply. */
+static int chain_text(struct export_job *j, const char *key, bool raw, val *out)
 {
+    const val *text = val_get(val_get(j->rec, key), "text");
     struct chain c;
     struct buf b = {0};
+    bool kept = text && text->type == MSGPACK_OBJECT_STR;
+    if (raw && kept) {
+        if (export_chain_of(j, key, &c)) return -1;
+        if (path_unwritable(&c)) return *out = *text, 0;
+    }
     if (whole_chain(j, key, &c)) return -1;
+    j->account.lost[FACT_TEXT] += kept && j->cfg->form->holds >> FACT_TEXT & 1;
     chain_write(&c, 0, &b);
     *out = export_text(j, (struct slice){ b.p, b.len });
     buf_free(&b);
@@ -43,7 +50,7 @@ static int talk(struct export_job *j, val reply)
 int export_cos(struct export_job *j)
 {
     val text;
-    return chain_text(j, "path", &text) ? -1 : talk(j, text);
+    return chain_text(j, "path", false, &text) ? -1 : talk(j, text);
 }
 
 /* A sample's reply is what was kept of it, or its right answer. */
@@ -68,7 +75,7 @@ static int sample_reply(struct export_job *j, val *reply)
 int export_llava(struct export_job *j)
 {
     val reply;
-    return (val_get(j->rec, "path") ? chain_text(j, "path", &reply) : sample_reply(j, &reply)) ? -1 : talk(j, reply);
+    return (val_get(j->rec, "path") ? chain_text(j, "path", false, &reply) : sample_reply(j, &reply)) ? -1 : talk(j, reply);
 }
 
 static int asked(struct export_job *j, const char *id)         /* id, images, "question" */
@@ -82,7 +89,7 @@ static int asked(struct export_job *j, const char *id)         /* id, images, "q
 int export_rollouts(struct export_job *j)
 {
     val text;
-    if (chain_text(j, "path", &text) || asked(j, "question_id")) return -1;
+    if (chain_text(j, "path", true, &text) || asked(j, "question_id")) return -1;
     export_put(j, "text", text);
     export_rest(j);
     return 0;
@@ -92,7 +99,7 @@ int export_dpo(struct export_job *j)
 {
     val chosen, rejected;
     if (!val_get(j->rec, "chosen") || !val_get(j->rec, "rejected")) return export_reject(j, "no pair");
-    if (chain_text(j, "chosen", &chosen) || chain_text(j, "rejected", &rejected) || asked(j, "id")) return -1;
+    if (chain_text(j, "chosen", false, &chosen) || chain_text(j, "rejected", true, &rejected) || asked(j, "id")) return -1;
     export_put(j, "chosen", chosen);
     export_put(j, "rejected", rejected);
     export_rest(j);

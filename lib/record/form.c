@@ -7,7 +7,7 @@
 #include "record/label.h"
 
 const char *const form_fact_names[FORM_FACTS] = {
-    [FACT_PARTS] = "steps' names and reflections", [FACT_ANSWER] = "answers", [FACT_LABELS] = "labels",
+    [FACT_PARTS] = "steps' names and reflections", [FACT_ANSWER] = "answers", [FACT_TEXT] = "texts as they were", [FACT_LABELS] = "labels",
     [FACT_SHARES] = "labels between right and wrong", [FACT_TRIES] = "tries of labels", [FACT_SCORES] = "step scores", [FACT_GOLD] = "right answers",
     [FACT_CHOICES] = "choices", [FACT_SOURCE] = "sources", [FACT_META] = "meta and other keys", [FACT_REWARDS] = "rewards",
     [FACT_VERDICTS] = "ends and verdicts", [FACT_TOKENS] = "token ids", [FACT_LOGPROBS] = "log-probabilities" };
@@ -23,15 +23,15 @@ const struct form forms[FORMS] = {
     [FORM_COS] = { "cos", "the reference's SFT JSONL: \"id\", \"image\", \"conversations\": [{\"from\", \"value\"}], the reply in\n"
         "the step format", OPEN | CHAIN, false, import_cos, export_cos },
     [FORM_ROLLOUTS] = { "rollouts", "\"question_id\", \"image\", \"question\", \"text\": the reply in the step format, \"answer\": the\n"
-        "right one", OPEN | CHAIN, false, import_cos, export_rollouts },
+        "right one", OPEN | CHAIN | 1 << FACT_TEXT, false, import_cos, export_rollouts },
     [FORM_RAW] = { "raw", "its raw steps: \"question_id\", \"image\", \"question\", \"reasoning\": [{\"step_name\",\n"
         "\"step_thought\", \"step_reflection\"}], \"reason_step_num\", \"extract_answer\"", OPEN | CHAIN, false, import_raw, export_raw },
     [FORM_SCORED] = { "scored", "raw with \"step_scores\" and \"answer_score\", as its reward model writes them", OPEN | CHAIN | 1 << FACT_SCORES,
         false, import_raw, export_scored },
     [FORM_PRM] = { "prm", "its PRM training JSONL: the reply with a tag behind each step and the answer, <|split_token|>,\n"
         "and again with к+и, к-и or ки (neutral) for the tags", OPEN | CHAIN | 1 << FACT_LABELS, false, import_prm, export_prm },
-    [FORM_DPO] = { "dpo", "pairs: \"image\", \"question\", \"chosen\", \"rejected\" (InternVL, MMPR), replies in the step format", OPEN | CHAIN, false,
-        import_dpo, export_dpo },
+    [FORM_DPO] = { "dpo", "pairs: \"image\", \"question\", \"chosen\", \"rejected\" (InternVL, MMPR), replies in the step format", OPEN | CHAIN | 1 << FACT_TEXT,
+        false, import_dpo, export_dpo },
     [FORM_LLAVA] = { "llava", "conversations of LLaVA and InternVL: one image, a list of them, or none; a reply in the step\n"
         "format is a path, any other the right answer", OPEN | CHAIN, false, import_llava, export_llava },
     [FORM_TRL] = { "trl", "stepwise supervision: \"prompt\", \"completions\", \"labels\", and \"images\"", JUDGED, false, import_trl, export_trl },
@@ -101,6 +101,7 @@ static void count_path(const val *path, uint64_t fact[FORM_FACTS])
     }
     count_labels(val_get(path, "answer_labels"), fact);
     fact[FACT_ANSWER] += has(path, "answer");
+    fact[FACT_TEXT] += has(path, "text");
     fact[FACT_SCORES] += has(path, "answer_score");
     fact[FACT_REWARDS] += pairs(val_get(path, "scores"));
     fact[FACT_VERDICTS] += has(path, "correct") || has(path, "unparsed") || has(path, "end");

@@ -18,6 +18,7 @@ enum { FORM_COS, FORM_ROLLOUTS, FORM_RAW, FORM_SCORED, FORM_PRM, FORM_DPO, FORM_
 enum form_fact {
     FACT_PARTS,            /* steps whose name and reflection stand apart from the thought */
     FACT_ANSWER,           /* path.answer apart from the steps */
+    FACT_TEXT,             /* path.text, of replies that are not in the step format */
     FACT_LABELS, FACT_SHARES, FACT_TRIES,      /* labels; of those, what is neither right nor wrong; the k of n tries */
     FACT_SCORES,           /* of steps, and answer_score */
     FACT_GOLD, FACT_CHOICES, FACT_SOURCE, FACT_META,       /* answer, choices, source, meta and unknown keys */

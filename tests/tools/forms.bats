@@ -159,6 +159,17 @@ drops() { cos-cat --to "$1" rich.cos 2>&1 >row | sed -n 's/.*cannot hold them: /
     [ "$(why llava)" = '(no answer 1, no reply 1, no question 1, a marker within a step 1)' ]
 }
 
+@test "replies that are not in the step format: written where a form can have them, else rejected" {
+    printf '%s\n' '{"id":"1","question":"Q","path":{"steps":[{"thought":"t"}],"end":"format","text":"So what?"}}' \
+        '{"id":"2","question":"Q","chosen":{"steps":[{"thought":"t"}],"answer":"A","text":"kept"},"rejected":{"steps":[],"text":"No."}}' | cos-cat -q -f >in
+    [ "$(cos-cat --to rollouts in 2>err | jq -r .text)" = 'So what?' ]
+    grep -q '1 rejected (no path 1)' err
+    [ "$(cos-cat --to dpo in 2>err | jq -r .rejected)" = No. ]
+    grep -q 'cannot hold them: texts as they were 1$' err
+    grep -q '1 rejected (no pair 1)' err
+    [ "$(cos-cat --to cos in 2>&1 | sed -n 's/.*rejected //p')" = '(no answer 1, no path 1)' ]
+}
+
 @test "rows that are not of the form: rejected with the reason" {
     why() { cos-segment --from "$1" 2>&1 >/dev/null | sed -n 's/.*rejected //p'; }
     [ "$(rows '{prompt: "Q", completions: ["a"], labels: [1, 1]}, {prompt: "Q", completions: [1], labels: [1]}, {prompt: "Q", completions: ["a"], labels: ["?"]}, {prompt: "Q", completions: ["a"], labels: [1.5]}, {prompt: "Q", completions: ["a"]}, {prompt: ["Q"], completions: ["a"], labels: [1]}, {prompt: "Q", completions: [], labels: []}' | why trl)" = '(label count differs 1, malformed step 1, malformed label 2, no labels 1, no question 1, no step 1)' ]
