@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "eval.h"
+#include "eval_first.h"
 
 static struct { const char *truth, *pred, *against; double threshold; bool bins, json; int resamples; } set = {
     .truth = "truth", .threshold = 0.5, .resamples = EVAL_RESAMPLES };
@@ -30,10 +30,14 @@ const char eval_prm_details[] =
     "  brier, ece    mean squared error; expected calibration error over ten bins of equal width\n"
     "  corr_steps, corr_tokens, corr_chars             Pearson's correlation over paths of length with the mean step score,\n"
     "                and with the answer score\n"
+    "  first_error, no_error   over paths with a wrong step: the first is found, and no step before it is called wrong; over\n"
+    "                paths without: none is. A neutral step is not wrong\n"
+    "  first_f1      the harmonic mean of the two (ProcessBench's F1)\n"
     "Intervals resample questions, since the steps of one are not independent. --against compares what both sides judge, on\n"
     "the same resamples; with the same labels on both sides the difference is 0 and so is its interval.\n\n"
     "  cos-eval prm --pred mc --threshold 0 < labelled.cos     how good the labels are, if a single hit makes a step right\n"
-    "  cos-eval prm --pred few,few:inferred --against mc --threshold 0 < labelled.cos";
+    "  cos-eval prm --pred few,few:inferred --against mc --threshold 0 < labelled.cos\n"
+    "  cos-segment --from visualprocessbench --images DIR test.jsonl | cos-score prm --model prm | cos-eval prm";
 
 enum target { STEP, ANSWER, TARGETS };
 static const char *const target_words[TARGETS] = { "step", "answer" };
@@ -42,7 +46,7 @@ enum { LENGTHS = 3 };
 /* rival: the same ones as --against judges them. */
 struct judgements { struct prediction *p, *rival; int n, cap; uint64_t unknown, neutral; };
 /* length: a row for each path that has a score: score, steps, tokens, chars. */
-struct prm { struct judgements of[TARGETS]; struct columns length[TARGETS]; struct names ids; };
+struct prm { struct judgements of[TARGETS]; struct columns length[TARGETS]; struct firsts first; struct names ids; };
 
 /* ---- reading ---- */
 
@@ -111,13 +115,17 @@ static int take(struct prm *m, const struct record *r)
     if (!eval_id(r, &id)) return fail("no id");
     if (!path || path->type != MSGPACK_OBJECT_MAP) return fail("no path");
     int q = (int)names_index(&m->ids, id), n = val_len(steps);
-    double sum = 0;
+    double sum = 0, *scores = mem_array((size_t)n + 1, sizeof *scores), *truths = mem_array((size_t)n + 1, sizeof *truths);
     for (int i = 0; i < n; i++) {
         const val *own = val_get(val_at(steps, i), "labels");
-        double score = set.pred ? label_value(own, set.pred) : score_at(val_at(steps, i), "score");
-        judge(&m->of[STEP], score, set.against ? label_value(own, set.against) : 0, label_value(own, set.truth), q);
-        sum += score;
+        scores[i] = set.pred ? label_value(own, set.pred) : score_at(val_at(steps, i), "score");
+        truths[i] = label_value(own, set.truth);
+        judge(&m->of[STEP], scores[i], set.against ? label_value(own, set.against) : 0, truths[i], q);
+        sum += scores[i];
     }
+    firsts_add(&m->first, truths, scores, n, set.threshold, q);
+    free(scores);
+    free(truths);
     double truth = label_value(labels, set.truth), score = set.pred ? label_value(labels, set.pred) : score_at(path, "answer_score");
     if (isnan(truth) && val_bool(val_get(path, "correct"), &correct)) truth = correct;
     judge(&m->of[ANSWER], score, set.against ? label_value(labels, set.against) : 0, truth, q);
@@ -211,6 +219,7 @@ static void put_table(FILE *f, const struct prm *m, const struct boot *b)
         }
         if (!set.against) put_correlations(&t, target_words[k], &m->length[k], questions, b);
     }
+    if (!set.against) firsts_put(&t, &m->first, questions, b);
     table_end(&t);
 }
 
@@ -263,6 +272,7 @@ static void note_left_out(struct tool *t, const struct prm *m)
         if (j->unknown || j->neutral)
             tool_note(t, "%ss left out: %" PRIu64 " without a score or a label, %" PRIu64 " neutral", target_words[k], j->unknown, j->neutral);
     }
+    if (m->first.unknown) tool_note(t, "paths left out of first_error and no_error: %" PRIu64 " with a step unknown", m->first.unknown);
 }
 
 static int prm(struct tool *t, struct prm *m, struct record *r)
@@ -299,6 +309,7 @@ int eval_prm(struct tool *t)
         free(m.of[k].rival);
         columns_free(&m.length[k]);
     }
+    firsts_free(&m.first);
     names_free(&m.ids);
     return bad;
 }

@@ -111,6 +111,35 @@ labelled() {
     [ "$(v step corr_steps | cut -d' ' -f1)" = 2 ]    # the third path has a step without a score
     [ "$(v answer corr_chars | cut -d' ' -f1)" = 3 ]
     run ! grep -q corr_tokens out
+    # first wrong steps 1, 0, 0; said to be 2, 0, 0
+    [ "$(v path first_error)" = "3 0.6667" ]
+    [ "$(v path no_error)" = "0 -" ]
+    [ "$(v path first_f1)" = "3 -" ]
+}
+
+# score_by JQ: sets each step's score by an expression of the step's number $i and the record
+score_by() { cos-cat --plain -q | jq -c '. as $r | .path.steps |= (to_entries | map(.key as $i | .value + {score: ('"$1"')}))' | cos-cat --from-json -q; }
+
+@test "prm: ProcessBench and VisualProcessBench, from their files to F1" {
+    jq -nc '[["a", 3, -1], ["b", 3, 1], ["c", 4, 0], ["d", 2, -1]][] | {id: .[0], generator: "g", problem: "Q", steps: [range(.[1]) | "step \(.)"], final_answer_correct: (.[2] < 0), label: .[2]}' >pb.jsonl
+    cos-segment -q --from processbench pb.jsonl >x
+    cos-cat --plain -q x | jq -s -e '[.[] | [.path.steps[].labels[0].value]] == [[1, 1, 1], [1, 0, null], [0, null, null, null], [1, 1]] and .[1].question == "Q" and .[1].meta.generator == "g"'
+    # the judge calls step 1 wrong, and nothing else: b is found, c is not; a is called wrong, d is too
+    score_by 'if $i == 1 then 0.2 else 0.8 end' <x | cos-eval prm -q >out
+    [ "$(row out path first_error | cut -d" " -f1,2) $(row out path no_error | cut -d" " -f1,2) $(row out path first_f1 | cut -d" " -f1,2)" = "2 0.5000 2 0.0000 4 0.0000" ]
+    # an index for each: right on b, c and d: 2 / 2 and 1 / 2: F1 = 2 * 1 * .5 / 1.5
+    score_by 'if $i == ({"a": 2, "b": 1, "c": 0, "d": 9}[$r.id]) then 0.2 else 0.8 end' <x | cos-eval prm -q >out
+    [ "$(row out path first_f1 | cut -d" " -f1,2) $(row out step accuracy | cut -d" " -f1,2)" = "4 0.6667 8 0.8750" ]
+    jq -nc '{image: ["a.png"], question: "Q", answer: "4", policy_model: "m", data_source: "s", response: {steps: ["x", "y", "z"], process_correctness: [1, 0, -1]}}' >v.jsonl
+    cos-segment -q --from visualprocessbench v.jsonl >x
+    cos-cat --check -q x >/dev/null
+    cos-cat --plain -q x | jq -e '[.path.steps[].labels[0].value] == [1, 0.5, 0] and .answer == "4" and .images[0].ref == "a.png" and .meta.policy_model == "m"'
+    score_by '[0.9, 0.9, 0.1][$i]' <x | cos-eval prm -q >out
+    [ "$(row out step f1_right | cut -d" " -f1,2) $(row out step f1_wrong | cut -d" " -f2) $(row out step f1_macro | cut -d" " -f2) $(row out path first_error | cut -d" " -f2)" = "2 1.0000 1.0000 1.0000 1.0000" ]
+    cos-segment --from processbench <<<'{"id": "a", "problem": "Q", "steps": ["x"], "label": 1}' 2>err >out
+    grep -q '1 rejected (malformed label 1)' err
+    cos-segment --from visualprocessbench <<<'{"question": "Q", "response": {"steps": ["x"], "process_correctness": [1, 1]}}' 2>err >out
+    grep -q '1 rejected (judgement count differs 1)' err
 }
 
 @test "prm: labels instead of scores, thresholds, bins, JSON" {
