@@ -166,6 +166,42 @@ EOF
     for p in official cos vlmevalkit; do [ "$(cos-eval accuracy -q --bench m3cot --protocol $p y | row total total accuracy correct)" = 1 ]; done
 }
 
+@test "cos-score answer --bench: the same decisions, into the records" {
+    jq -n -c '(["B", "(a)", "?", "b, c"] | to_entries[] | {id: "\(.key)", choices: ["xx", "yy"], answer: "B", path: {text: .value}})' | cos-cat --from-json -q >x
+    cos-eval accuracy -q --bench m3cot --decisions d x >t
+    cos-score answer -q --bench m3cot x >y
+    [ "$(plain <y | jq -c '[.path.correct, .path.unparsed, .scores.answer == 1]' | paste -sd ' ')" = '[true,null,true] [false,null,false] [false,true,false] [true,null,true]' ]
+    diff <(jq -c .correct d) <(plain <y | jq -c .path.correct)
+    [ "$(cos-eval accuracy -q --json y | jq -c '[.total.correct, .total.unparsed]')" = "[2,1]" ]
+    cos-score answer --bench mathvista --protocol cos -h >/dev/null
+    fails_with 2 'want one of' cos-score answer --bench nope x
+    fails_with 2 'go with --bench' cos-score answer --protocol cos x
+    echo '{"id": "1", "path": {"text": "A"}}' | cos-cat --from-json -q | cos-score answer --bench m3cot 2>err >z
+    grep -q '1 rejected (not a record of the benchmark 1)' err
+    grep -q 'no right answer' err
+}
+
+@test "pipelines/bench.sh: from outputs to a table; how models are asked" {
+    top=$BATS_TEST_DIRNAME/../..
+    jq -n '{"1": {question: "Q?", choices: ["a", "b"], answer: "b", question_type: "multi_choice", answer_type: "text", metadata: {task: "T"}, response: "x", extraction: "B"},
+      "2": {question: "How long?", choices: null, unit: "g", precision: 2, answer: "1.50", question_type: "free_form", answer_type: "float", metadata: {task: "T"}, response: "x", extraction: "1.5"}}' >out.json
+    ARGS=-q "$top/pipelines/bench.sh" mathvista - o out.json -- --extract stored >t
+    diff t o.tsv
+    [ "$(row total total accuracy n correct <t)" = "2 1" ]       # str(1.5) is "1.5", not "1.50"
+    jq -e '.rows[-1].correct == 1' o.json
+    asked() { cos-segment -q --from "$1" in | plain | jq -r --arg bench "$1" --arg ask "$2" -f "$top/pipelines/ask.jq"; }
+    jq -c '.["1"]' out.json >in
+    asked mathvista official | jq -e '.question == "Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, at the end.\nQuestion: Q?\nChoices:\n(A) a\n(B) b"
+      and .meta.choices == ["a", "b"] and (has("choices") | not)'
+    jq -c '.["2"]' out.json >in
+    asked mathvista cos | jq -e '.question | startswith("Hint: Please answer the question requiring a floating-point number with two decimal places") and
+      endswith("\nQuestion: How long? (Unit: g)\nThink step-by-step first and then answer the question with a single number or an option letter.")'
+    echo '{"question": "What?\nA. cat\nB. dog\nAnswer with the option'"'"'s letter from the given choices directly.", "answer": "A"}' >in
+    asked ai2d cos | jq -e '.question == "What?\nA. cat\nB. dog\nThink step-by-step first and then answer with the option'"'"'s letter from the given choices directly."'
+    echo '{"id": "3", "question": "Q", "hint": "H", "choices": ["a", "b"], "answer": 0}' >in
+    asked scienceqa official | jq -e '.question == "H\nQ\nA. a\nB. b\nAnswer with the option'"'"'s letter from the given choices directly." and .answer == "A"'
+}
+
 @test "what is wrong with options, rows and files is said in one line" {
     echo '{"id": "1", "answer": "A", "path": {"text": "A"}}' | cos-cat --from-json -q >x
     fails_with 2 '--bench mmlu: want one of mathvista' cos-eval accuracy --bench mmlu x

@@ -76,8 +76,23 @@ whole() {
     jq -e '.tables["sft.accuracy"].total.n == 16' "$BATS_FILE_TMPDIR/straight/seed1/results.json"
 }
 
+@test "bench.sh: a benchmark's file, a model, a table" {
+    model=$BATS_FILE_TMPDIR/straight/seed1/sft
+    [ -e "$model/config.json" ] || skip "the model of the first test is not there"
+    cd "$BATS_TEST_TMPDIR"
+    here=$BATS_TEST_DIRNAME/../../pipelines
+    jq -nc 'range(3) | {index: ., question: "Which?", A: "red", B: "blue", answer: "A", category: "math", l2_category: "geometry"}' >mmstar.jsonl
+    MAX_TOKENS=24 DTYPE=f32 ARGS="-q --threads 1" "$here/bench.sh" mmstar "$model" o mmstar.jsonl >t
+    diff t o.tsv
+    [ "$(tail -n 1 t | cut -f 1,7)" = "mmstar official	3" ]
+    cos-cat --plain -q o.questions.cos | jq -s -e 'all(.question == "Which?\nA. red\nB. blue\nThink step-by-step first and then answer with the option'"'"'s letter from the given choices directly.")'
+    before=$(stat -c %Y o.answers.cos)
+    PROTOCOL=cos MAX_TOKENS=24 DTYPE=f32 ARGS="-q --threads 1" "$here/bench.sh" mmstar "$model" o mmstar.jsonl -- --unparsed drop >t
+    [ "$(stat -c %Y o.answers.cos) $(tail -n 1 t | cut -f 1,3)" = "$before mmstar cos	drop" ]
+}
+
 @test "wrong arguments: usage and status 2; a failed program's status is kept" {
-    for p in sft label prm dpo-round scaling cos report; do
+    for p in sft label prm dpo-round scaling bench cos report; do
         run -2 "pipelines/$p.sh"
         [[ $output == "usage: $p.sh "* ]]
     done
