@@ -20,15 +20,18 @@ const char score_answer_details[] =
     "  number   numbers of the same value; other answers exact\n"
     "  choice   the same of the record's choices, named by letter or by text\n"
     "Records without a right answer, a path or, for choice, without choices are rejected.\n"
-    "With --bench an answer that the protocol cannot read is unparsed, and so wrong; random answers are cos-eval's affair.";
+    "With --bench an answer that the protocol cannot read is unparsed, and so wrong; random answers are cos-eval's affair. What\n"
+    "was read becomes path.answer where a path has none, as those made of models' outputs.";
 
-/* By the benchmark's rules. NULL, or why not; err_msg() has the particulars. */
+/* By the benchmark's rules; what was read becomes the answer of a path without one. NULL, or why not; err_msg() has the particulars. */
 static const char *check_bench(const struct bench_rule *rule, struct record *r, bool *correct, bool *parsed)
 {
     struct arena a = { 0 };
     struct bench_verdict v;
     int bad = bench_judge(rule, r, &a, &v);
     if (!bad) *correct = v.right, *parsed = v.parsed;
+    val *path = val_get(&r->root, "path");
+    if (!bad && v.parsed && !val_get(path, "answer")) val_set(&r->zone, path, "answer", val_of_str(&r->zone, v.prediction.p, v.prediction.n));
     arena_free(&a);
     return bad ? "not a record of the benchmark" : NULL;
 }

@@ -157,16 +157,34 @@ static void print_wrapped(const char *s, int indent, FILE *out)   /* the help ma
     }
 }
 
+/* The value's name; a long list of words goes on in further lines. Returns the characters of the first. */
+static int print_arg(const char *arg, FILE *out)
+{
+    enum { WIDTH = 100, INDENT = 10 };
+    int first = 0, column = 0, lines = 0;
+    for (const char *word = arg; *word;) {
+        int n = (int)strcspn(word, "|");
+        n += word[n] == '|';
+        if (column && column + n > WIDTH) {
+            fprintf(out, "\n%*s", INDENT, "");
+            if (!lines++) first = column;
+            column = 0;
+        }
+        fprintf(out, "%.*s", n, word);
+        column += n;
+        word += n;
+    }
+    return lines ? mem_max(first, WIDTH) : column;
+}
+
 void opt_help(const struct opt *opts, FILE *out)
 {
     enum { COL = 28 };
     for (const struct opt *o = opts; !is_end(o); o++) {
         if (o->kind == OPT_GROUP) { fprintf(out, "\n%s:\n", o->help); continue; }
-        char left[128];
-        int n = 2 + snprintf(left, sizeof left, "%s%c%s%s%s%s%s", o->letter ? "-" : "    ",
-                             o->letter ? o->letter : '-', o->letter && o->name ? ", --" : "",
-                             !o->letter ? "-" : "", o->name ? o->name : "", o->arg ? " " : "", o->arg ? o->arg : "");
-        fprintf(out, "  %s", left);
+        int n = fprintf(out, "  %s%c%s%s%s%s", o->letter ? "-" : "    ", o->letter ? o->letter : '-', o->letter && o->name ? ", --" : "",
+                        !o->letter ? "-" : "", o->name ? o->name : "", o->arg ? " " : "");
+        if (o->arg) n += print_arg(o->arg, out);
         if (n >= COL) { fprintf(out, "\n"); n = 0; }
         fprintf(out, "%*s", COL - n, "");
         print_wrapped(o->help, COL, out);

@@ -172,6 +172,7 @@ EOF
     cos-score answer -q --bench m3cot x >y
     [ "$(plain <y | jq -c '[.path.correct, .path.unparsed, .scores.answer == 1]' | paste -sd ' ')" = '[true,null,true] [false,null,false] [false,true,false] [true,null,true]' ]
     diff <(jq -c .correct d) <(plain <y | jq -c .path.correct)
+    [ "$(plain <y | jq -c '.path.answer' | paste -sd ' ')" = '"B" "A" null "B"' ]
     [ "$(cos-eval accuracy -q --json y | jq -c '[.total.correct, .total.unparsed]')" = "[2,1]" ]
     cos-score answer --bench mathvista --protocol cos -h >/dev/null
     fails_with 2 'want one of' cos-score answer --bench nope x
