@@ -44,5 +44,5 @@ row adaptive "$(computed adaptive)" adaptive
 row first-error "$(computed first-error)" first-error,first-error:inferred
 row both "$(computed both)" both,both:inferred
 accuracy --pred adaptive --against shared | awk -v c="$(computed adaptive)" -v plain="$plain" '{
-    printf "mc adaptive and shared / plain: %.3f (at most 0.2: %s); accuracy within 1 point: %s\n", c / plain, c <= plain / 5 ? "met" : "MISSED",
-        $3 >= -1 && $4 <= 1 ? "met" : "MISSED" }'
+    printf("mc adaptive and shared / plain: %.3f (at most 0.2: %s); accuracy within 1 point: %s\n", c / plain,
+        c <= plain / 5 ? "met" : "MISSED", $3 >= -1 && $4 <= 1 ? "met" : "MISSED") }'
