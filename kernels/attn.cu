@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Attention, the plain kernels: for every element type, head size up to MOST_D and device. A warp takes a row and a head
+ * Attention: the ops, and the plain kernels, for every element type, head size and device. A warp takes a row and a head
  * and goes through its keys 32 at a time, a key a lane, with a running maximum and sum; key p of a row stands in lane
  * p % 32 of step p / 32, so that a row's result has the same bits however its keys are cut into segments, and attn() and
  * attn_tree() agree.
- *
- * The keys of a row are runs of slots (rows of k and v), ascending in position, from first[row] on until nkey[row] are
- * covered; rows of one sequence have their runs in common.
  */
-#include "gpu.h"
+#include "attn.h"
 
 #include <stdlib.h>
 
 enum { MOST_D = 256, OWN = MOST_D / WARP, WARPS = 4 };
-struct run { int slot, len, pos; };
-
-/* [dev] */
-struct keys { const int *first, *nkey; const struct run *run; };
-
-/* The slot of position p; i: the run it is in or behind, which lanes keep as they go. */
-static __device__ __forceinline__ int slot_of(const struct run *run, int *i, int p)
-{
-    while (p >= run[*i].pos + run[*i].len) ++*i;
-    return run[*i].slot + p - run[*i].pos;
-}
 
 template <class T> static __device__ __forceinline__ float dot_row(const float *a, const T *b, int D)
 {
@@ -30,8 +16,6 @@ template <class T> static __device__ __forceinline__ float dot_row(const float *
     for (int d = 0; d < D; d++) s += a[d] * to_float(b[d]);
     return s;
 }
-
-struct heads { int n, group, D; float scale; };
 
 /* The warp's row and head; q in shared memory, all of it visible to the warp. */
 template <class T> static __device__ __forceinline__ float *warp_row(struct view<const T> x, float (*shared)[MOST_D], int row, int head, int D)
@@ -174,8 +158,9 @@ static bool send_keys(struct cuda *c, const int *host, int rows, int nrun, struc
     return dev;
 }
 
-/* Two runs a sequence: what it is behind, and its own rows. */
-static bool packed_keys(struct cuda *c, const struct attn_args *a, struct keys *k)
+/* Two runs a sequence: what it is behind, and its own rows. Returns first and nkey on the host, to be freed; NULL when
+ * memory is out. */
+static int *packed_keys(struct cuda *c, const struct attn_args *a, struct keys *k)
 {
     int T = a->q.rows, nrun = 2 * a->nseq;
     int *host = (int *)mem_array(2 * (size_t)T + 3 * (size_t)nrun + 1, sizeof *host);
@@ -190,9 +175,9 @@ static bool packed_keys(struct cuda *c, const struct attn_args *a, struct keys *
             host[T + first + i] = before + (a->causal ? i + 1 : len);
         }
     }
-    bool ok = send_keys(c, host, T, nrun, k);
+    if (send_keys(c, host, T, nrun, k)) return host;
     free(host);
-    return ok;
+    return NULL;
 }
 
 static void attn(struct ops *o, const struct attn_args *a)
@@ -200,9 +185,12 @@ static void attn(struct ops *o, const struct attn_args *a)
     struct cuda *c = cuda_of(o);
     struct heads h = heads_of(a->heads, a->kv_heads, a->head_dim, a->scale);
     struct keys k;
-    if (a->q.rows < 1 || !packed_keys(c, a, &k)) return;
-    BY_TYPE(a->q.t, T, LAUNCH(c, (attn_rows<T>), warps(a->q.rows, h.n), dim3(WARPS * WARP), 0, view_of<T>(a->o), view_of<const T>(a->q),
-                              view_of<const T>(a->k), view_of<const T>(a->v), h, k, a->lse));
+    int *host = a->q.rows > 0 ? packed_keys(c, a, &k) : NULL;
+    if (!host) return;
+    if (cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o)) cuda_flash(c, a, &h, &k, host);
+    else BY_TYPE(a->q.t, T, LAUNCH(c, (attn_rows<T>), warps(a->q.rows, h.n), dim3(WARPS * WARP), 0, view_of<T>(a->o), view_of<const T>(a->q),
+                                   view_of<const T>(a->k), view_of<const T>(a->v), h, k, a->lse));
+    free(host);
 }
 
 static bool send_packed(struct cuda *c, const struct attn_args *a, struct packed *b)
@@ -222,20 +210,28 @@ static bool send_packed(struct cuda *c, const struct attn_args *a, struct packed
     return dev;
 }
 
+static void plain_bwd(struct cuda *c, const struct attn_args *a, const struct heads *h, const struct keys *k, struct mat d_o, struct mat dq, struct mat dk, struct mat dv)
+{
+    struct packed b;
+    float *delta = (float *)cuda_scratch(c, SCRATCH_ATTN, (size_t)a->q.rows * (size_t)h->n * sizeof *delta);
+    if (!delta || !send_packed(c, a, &b)) return;
+    BY_TYPE(a->q.t, T,
+        LAUNCH(c, (attn_rows_dq<T>), warps(a->q.rows, h->n), dim3(WARPS * WARP), 0, view_of<T>(dq), view_of<const T>(d_o), view_of<const T>(a->o),
+               view_of<const T>(a->q), view_of<const T>(a->k), view_of<const T>(a->v), *h, *k, a->lse, delta);
+        LAUNCH(c, (attn_rows_dkv<T>), warps(a->k.rows, a->kv_heads), dim3(WARPS * WARP), 0, view_of<T>(dk), view_of<T>(dv), view_of<const T>(d_o),
+               view_of<const T>(a->q), view_of<const T>(a->k), view_of<const T>(a->v), *h, b, a->lse, delta));
+}
+
 static void attn_bwd(struct ops *o, const struct attn_args *a, struct mat d_o, struct mat dq, struct mat dk, struct mat dv)
 {
     struct cuda *c = cuda_of(o);
     struct heads h = heads_of(a->heads, a->kv_heads, a->head_dim, a->scale);
     struct keys k;
-    struct packed b;
-    if (a->q.rows < 1 || !packed_keys(c, a, &k) || !send_packed(c, a, &b)) return;
-    float *delta = (float *)cuda_scratch(c, SCRATCH_ATTN, (size_t)a->q.rows * (size_t)h.n * sizeof *delta);
-    if (!delta) return;
-    BY_TYPE(a->q.t, T,
-        LAUNCH(c, (attn_rows_dq<T>), warps(a->q.rows, h.n), dim3(WARPS * WARP), 0, view_of<T>(dq), view_of<const T>(d_o), view_of<const T>(a->o),
-               view_of<const T>(a->q), view_of<const T>(a->k), view_of<const T>(a->v), h, k, a->lse, delta);
-        LAUNCH(c, (attn_rows_dkv<T>), warps(a->k.rows, a->kv_heads), dim3(WARPS * WARP), 0, view_of<T>(dk), view_of<T>(dv), view_of<const T>(d_o),
-               view_of<const T>(a->q), view_of<const T>(a->k), view_of<const T>(a->v), h, b, a->lse, delta));
+    int *host = a->q.rows > 0 ? packed_keys(c, a, &k) : NULL;
+    if (!host) return;
+    if (cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o) && cuda_flash_fits(c, &h, d_o, dk, dv, dq)) cuda_flash_bwd(c, a, &h, &k, host, d_o, dq, dk, dv);
+    else plain_bwd(c, a, &h, &k, d_o, dq, dk, dv);
+    free(host);
 }
 
 /* The runs of each row: its segments, which come in order of position. */
@@ -245,6 +241,10 @@ static void attn_tree(struct ops *o, const struct attn_tree_args *a)
     struct heads h = heads_of(a->heads, a->kv_heads, a->head_dim, a->scale);
     int R = a->q.rows, nrun = 0;
     if (R < 1) return;
+    if (cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o)) {
+        cuda_flash_tree(c, a, &h);
+        return;
+    }
     for (int i = 0; i < a->nseg; i++) nrun += a->seg[i].nrow;
     int *host = (int *)mem_array(2 * (size_t)R + 3 * (size_t)nrun + 1, sizeof *host), *used = (int *)mem_array((size_t)R + 1, sizeof *used);
     struct run *run = (struct run *)(host + 2 * (size_t)R);

@@ -12,6 +12,13 @@
 
 #include "gpu.h"
 
+/* Loops over registers must unroll. */
+#ifdef GPU_EMULATED
+#define UNROLL
+#else
+#define UNROLL _Pragma("unroll")
+#endif
+
 #ifdef GPU_EMULATED
 
 static inline float mma_half(uint32_t r, int high) { struct bf16 h = { (uint16_t)(high ? r >> 16 : r) }; return to_float(h); }
@@ -53,6 +60,16 @@ static inline void cp_async_16(void *shared, const void *global, bool yes) { if 
 static inline void cp_async_commit(void) {}
 template <int LEFT> static inline void cp_async_wait(void) {}
 
+/* Two bf16 in a register, `low` in the low half. */
+static inline uint32_t two_bf16(float low, float high)
+{
+    struct bf16 l, h;
+    from_float(&l, low);
+    from_float(&h, high);
+    return l.bits | (uint32_t)h.bits << 16;
+}
+static inline float exp2_fast(float x) { return exp2f(x); }
+
 #else
 
 static __device__ __forceinline__ void mma_16816(float d[4], const uint32_t a[4], const uint32_t b[2])
@@ -81,6 +98,19 @@ static __device__ __forceinline__ void cp_async_16(void *shared, const void *glo
 }
 static __device__ __forceinline__ void cp_async_commit(void) { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int LEFT> static __device__ __forceinline__ void cp_async_wait(void) { asm volatile("cp.async.wait_group %0;" :: "n"(LEFT) : "memory"); }
+
+static __device__ __forceinline__ uint32_t two_bf16(float low, float high)
+{
+    uint32_t r;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+    return r;
+}
+static __device__ __forceinline__ float exp2_fast(float x)
+{
+    float r;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+    return r;
+}
 
 #endif
 #endif

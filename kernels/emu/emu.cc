@@ -274,6 +274,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int)
 {
     *p = {};
     snprintf(p->name, sizeof p->name, "emulated on the host");
+    p->major = 8;
     p->multiProcessorCount = 4;
     p->sharedMemPerBlockOptin = 227 << 10;
     p->totalGlobalMem = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);

@@ -106,7 +106,8 @@ static inline double tensor_error(struct tensor *x)
  * back and added to, gets a few of them. */
 static inline double tol_of(enum dtype t, double f32) { return t == DT_F32 ? f32 : 8e-3; }
 
-#define T_TENSOR(x, f32) do { double e_ = tensor_error(&(x)), tol_ = tol_of((x).dev.t, f32); \
+#define T_TENSOR(x, f32) T_TENSOR_WITHIN(x, tol_of((x).dev.t, f32))
+#define T_TENSOR_WITHIN(x, tol) do { double e_ = tensor_error(&(x)), tol_ = (tol); \
     if (!(e_ <= tol_)) { t_bad++; printf("# %s:%d: %s [%d, %d] %s: error %.3g, at most %.3g\n", __FILE__, __LINE__, #x, \
         (x).dev.rows, (x).dev.cols, (x).dev.t == DT_F32 ? "f32" : "bf16", e_, tol_); } } while (0)
 

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Attention on tensor cores, bf16: packed sequences and trees (Dao, FlashAttention-2, 2023; splits over keys: Flash-Decoding).
+ * A block takes an item and a key head, and goes through the keys in tiles of 64 positions, the next tile being fetched
+ * meanwhile; the queries stay in shared memory, sums and weights in registers. What a row gets from a tile depends on the
+ * row and the tile alone, and tiles of which it sees nothing leave its sums as they are: so its bits do not depend on
+ * what else is in the block.
+ */
+#include "flash.h"
+
+enum { TILE = 64, N = TILE / 8 };
+#define LOG2E 1.4426950408889634f
+#define LN2   0.6931471805599453f
+
+/* [dev] nitem; part, ml, sums: of trees that are worked on unit by unit. */
+struct flash {
+    flash_in q, k, v;
+    flash_out o;
+    struct heads h;
+    const int *nitem; const struct item *item;
+    const int *nkey; const struct run *run;
+    float *lse;                                /* or NULL */
+    const int *part;                           /* [R] */
+    float *ml, *sums;                          /* [parts, H, 2] highest score, sum of weights; [parts, H, D]; NULL: o is written */
+};
+
+/* What a lane holds of its rows: the highest score, its own share of the sum of weights (of the whole: all of it), and
+ * weighted sums of values. */
+template <int DP, int M> struct soft { float top[M][2], sum[M][2], acc[M][DP / 8][4]; };
+
+template <int DP, int M> static __device__ __forceinline__ void soft_begin(struct soft<DP, M> *x)
+{
+    UNROLL for (int m = 0; m < M; m++)
+        UNROLL for (int i = 0; i < 2; i++) { x->top[m][i] = -INFINITY; x->sum[m][i] = 0; }
+    zero_sums<M, DP / 8>(x->acc);
+}
+
+/* Scores of the tile at `begin` become weights; sums so far are scaled to the new highest score. */
+template <int DP, int M> static __device__ __forceinline__ void weigh(struct soft<DP, M> *x, float (*s)[N][4], const int (*limit)[2], int begin, float scale2)
+{
+    int col = begin + (int)(threadIdx.x % 4) * 2;
+    UNROLL for (int m = 0; m < M; m++)
+        UNROLL for (int i = 0; i < 2; i++) {
+            float top = x->top[m][i], high = top, sum = 0;
+            UNROLL for (int n = 0; n < N; n++)
+                UNROLL for (int j = 0; j < 2; j++) {
+                    if (col + n * 8 + j >= limit[m][i]) s[m][n][2 * i + j] = -INFINITY;
+                    high = fmaxf(high, s[m][n][2 * i + j]);
+                }
+            high = quad_max(high);
+            float base = high == -INFINITY ? 0 : high * scale2, shrink = top == high ? 1 : exp2_fast((top - high) * scale2);
+            UNROLL for (int n = 0; n < N; n++)
+                UNROLL for (int j = 0; j < 2; j++) {
+                    s[m][n][2 * i + j] = exp2_fast(fmaf(s[m][n][2 * i + j], scale2, -base));
+                    sum += s[m][n][2 * i + j];
+                }
+            x->top[m][i] = high;
+            x->sum[m][i] = fmaf(x->sum[m][i], shrink, sum);
+            UNROLL for (int d = 0; d < DP / 8; d++)
+                UNROLL for (int j = 0; j < 2; j++) x->acc[m][d][2 * i + j] *= shrink;
+        }
+}
+
+/* How a part of a row's keys joins the sums so far; in attn_fold too, the same operations. */
+struct join { float top, old, add; };
+static __device__ __forceinline__ struct join join_of(float top, float more, float scale2)
+{
+    float high = fmaxf(top, more);
+    return { high, top == high ? 1 : exp2_fast((top - high) * scale2), more == high ? 1 : exp2_fast((more - high) * scale2) };
+}
+
+template <int DP, int M> static __device__ __forceinline__ void fold(struct soft<DP, M> *all, const struct soft<DP, M> *x, float scale2)
+{
+    UNROLL for (int m = 0; m < M; m++)
+        UNROLL for (int i = 0; i < 2; i++) {
+            float sum = quad_sum(x->sum[m][i]);
+            if (x->top[m][i] == -INFINITY) continue;           /* the row has no keys in this unit */
+            struct join w = join_of(all->top[m][i], x->top[m][i], scale2);
+            all->top[m][i] = w.top;
+            all->sum[m][i] = fmaf(all->sum[m][i], w.old, sum * w.add);
+            UNROLL for (int d = 0; d < DP / 8; d++)
+                UNROLL for (int j = 2 * i; j < 2 * i + 2; j++) all->acc[m][d][j] = fmaf(all->acc[m][d][j], w.old, x->acc[m][d][j] * w.add);
+        }
+}
+
+/* Rows of the stack from x0 on: to o and lse, or to the parts. x->sum complete. */
+template <int DP, int M> static __device__ __forceinline__ void put_rows(const struct flash *f, const struct soft<DP, M> *x, struct item it, int kh, int x0)
+{
+    int t = (int)(threadIdx.x % 4), D = f->h.D;
+    UNROLL for (int m = 0; m < M; m++)
+        UNROLL for (int i = 0; i < 2; i++) {
+            int s = x0 + own_row(m, 2 * i);
+            if (s >= it.nrow * f->h.group) continue;
+            int row = it.row + s / f->h.group, head = kh * f->h.group + s % f->h.group;
+            size_t part = f->sums ? (size_t)(f->part[row] + it.begin / UNIT) * (size_t)f->h.n + (size_t)head : 0;
+            float inv = 1 / x->sum[m][i];
+            UNROLL for (int d = 0; d < DP / 8; d++) {
+                int col = d * 8 + t * 2;
+                if (col >= D) continue;
+                if (f->sums) store<float, 2>(f->sums + part * (size_t)D + (size_t)col, x->acc[m][d] + 2 * i);
+                else *(uint32_t *)at(f->o, row, head * D + col) = two_bf16(x->acc[m][d][2 * i] * inv, x->acc[m][d][2 * i + 1] * inv);
+            }
+            if (t) continue;
+            if (f->sums) { f->ml[2 * part] = x->top[m][i]; f->ml[2 * part + 1] = x->sum[m][i]; }
+            else if (f->lse) f->lse[(size_t)row * (size_t)f->h.n + (size_t)head] = fmaf(x->top[m][i], f->h.scale, logf(x->sum[m][i]));
+        }
+}
+
+/* UNITS: the softmax is taken over units of positions. */
+template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THREADS) flash_rows(struct flash f)
+{
+    enum { LD = FLASH_LD(DP), ROWS = FLASH_WARPS * 16 * M, STAGE = TILE * LD };
+    DYNAMIC_SHARED(struct bf16, shared);
+    if ((int)blockIdx.x >= *f.nitem) return;
+    struct item it = f.item[blockIdx.x];
+    int kh = (int)blockIdx.y, warp = (int)(threadIdx.x / WARP), at_run = 0, limit[M][2], most = 0;
+    struct bf16 *qs = shared, *ks = qs + ROWS * LD, *vs = ks + 2 * STAGE;
+    const struct run *run = f.run + it.run;
+    float scale2 = f.h.scale * LOG2E;
+    load_stack<DP, ROWS>(qs, f.q, NULL, flash_in(), f.h, kh, it.row, 0, it.nrow * f.h.group);
+    load_keys<DP, TILE>(ks, f.k, vs, f.v, f.h, kh, run, &at_run, it.begin, it.end);
+    cp_async_commit();
+    UNROLL for (int m = 0; m < M; m++)
+        UNROLL for (int i = 0; i < 2; i++) {
+            int s = warp * 16 * M + own_row(m, 2 * i);
+            limit[m][i] = s < it.nrow * f.h.group ? f.nkey[it.row + s / f.h.group] : 0;
+            if (limit[m][i] > it.end) limit[m][i] = it.end;
+            if (limit[m][i] > most) most = limit[m][i];
+        }
+    UNROLL for (int d = WARP / 2; d; d /= 2) {
+        int other = __shfl_xor_sync(FULL_WARP, most, d);
+        if (other > most) most = other;
+    }
+    struct soft<DP, M> x, all;
+    soft_begin<DP, M>(&x);
+    if (UNITS) soft_begin<DP, M>(&all);
+    for (int begin = it.begin, stage = 0; begin < it.end; begin += TILE, stage ^= 1) {
+        if (begin + TILE < it.end)
+            load_keys<DP, TILE>(ks + (stage ^ 1) * STAGE, f.k, vs + (stage ^ 1) * STAGE, f.v, f.h, kh, run, &at_run, begin + TILE, it.end);
+        cp_async_commit();
+        cp_async_wait<1>();
+        __syncthreads();
+        if (begin < most) {                    /* the same for the whole warp */
+            float s[M][N][4];
+            zero_sums<M, N>(s);
+            product_nt<DP, M, N>(s, qs + warp * 16 * M * LD, ks + stage * STAGE);
+            weigh<DP, M>(&x, s, limit, begin, scale2);
+            product_nn<DP, M, N>(x.acc, s, vs + stage * STAGE);
+        }
+        if (UNITS && ((begin + TILE) % UNIT == 0 || begin + TILE >= it.end)) {
+            fold<DP, M>(&all, &x, scale2);
+            soft_begin<DP, M>(&x);
+        }
+        __syncthreads();                       /* before the tile is overwritten */
+    }
+    UNROLL for (int m = 0; m < M; m++)
+        UNROLL for (int i = 0; i < 2; i++) x.sum[m][i] = quad_sum(x.sum[m][i]);
+    put_rows<DP, M>(&f, UNITS ? &all : &x, it, kh, warp * 16 * M);
+}
+
+/* A warp a row and head: its parts, in order. */
+template <int DP> __global__ void flash_fold(struct flash f)
+{
+    int task = (int)(blockIdx.x * FLASH_WARPS + threadIdx.x / WARP), row = task / f.h.n, head = task % f.h.n, lane = (int)(threadIdx.x % WARP), D = f.h.D;
+    if (row >= f.q.rows) return;
+    float top = -INFINITY, sum = 0, acc[DP / WARP] = { 0 };
+    for (int u = 0; u * UNIT < f.nkey[row]; u++) {
+        size_t part = (size_t)(f.part[row] + u) * (size_t)f.h.n + (size_t)head;
+        struct join w = join_of(top, f.ml[2 * part], f.h.scale * LOG2E);
+        top = w.top;
+        sum = fmaf(sum, w.old, f.ml[2 * part + 1] * w.add);
+        UNROLL for (int c = 0; c < DP / WARP; c++)
+            if (lane + c * WARP < D) acc[c] = fmaf(acc[c], w.old, f.sums[part * (size_t)D + (size_t)(lane + c * WARP)] * w.add);
+    }
+    float inv = 1 / sum;
+    UNROLL for (int c = 0; c < DP / WARP; c++)
+        if (lane + c * WARP < D) from_float(at(f.o, row, head * D + lane + c * WARP), acc[c] * inv);
+}
+
+/* ---- the host's side ---- */
+
+bool cuda_flash_fits(const struct cuda *c, const struct heads *h, struct mat q, struct mat k, struct mat v, struct mat o)
+{
+    return c->device.major >= 8 && q.t == DT_BF16 && k.t == DT_BF16 && v.t == DT_BF16 && o.t == DT_BF16 && h->D % 8 == 0 && h->D <= 128 &&
+           h->group <= FLASH_WARPS * 16 && h->scale > 0 && cuda_packs(q, k, v, o);
+}
+
+const int *cuda_flash_items(struct cuda *c, const struct attn_args *a, const int *host, int most, int *count)
+{
+    int n = 0, T = a->q.rows;
+    for (int s = 0; s < a->nseq; s++) n += div_up(a->start[s + 1] - a->start[s], most);
+    size_t ints = 1 + (size_t)n * (sizeof(struct item) / sizeof(int));
+    int *list = (int *)mem_array(ints, sizeof *list);
+    struct item *to = (struct item *)(list + 1);
+    list[0] = *count = n;
+    for (int s = 0; s < a->nseq; s++) {        /* of a sequence, the rows with the most keys first */
+        int first = a->start[s], len = a->start[s + 1] - first;
+        for (int i = (div_up(len, most) - 1) * most; i >= 0; i -= most) {
+            int rows = len - i < most ? len - i : most;
+            *to++ = { first + i, rows, host[first], 0, host[T + first + i + rows - 1] };
+        }
+    }
+    const int *dev = cuda_ints(c, list, ints);
+    free(list);
+    return dev;
+}
+
+template <int DP, int M> static size_t rows_bytes(void) { return sizeof(struct bf16) * (size_t)(FLASH_WARPS * 16 * M + 4 * TILE) * FLASH_LD(DP); }
+
+void cuda_flash(struct cuda *c, const struct attn_args *a, const struct heads *h, const struct keys *k, const int *host)
+{
+    enum { M = 2 };
+    int n;
+    const int *items = cuda_flash_items(c, a, host, FLASH_WARPS * 16 * M / h->group, &n);
+    if (!items) return;
+    struct flash f = { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<struct bf16>(a->o),
+                       *h, items, (const struct item *)(items + 1), k->nkey, k->run, a->lse, NULL, NULL, NULL };
+    dim3 grid((unsigned)n, (unsigned)a->kv_heads);
+    BY_HEAD(h->D, DP, LAUNCH_WIDE(c, (flash_rows<DP, M, false>), grid, (rows_bytes<DP, M>()), f));
+}
+
+/* At least n, and the same for numbers near n: launches of one token after the other look the same. */
+static unsigned rounded(int n)
+{
+    unsigned r = 16;
+    while (r < (unsigned)n) r *= 2;
+    return r;
+}
+
+void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struct heads *h)
+{
+    struct plan p = plan_tree(a, FLASH_WARPS * 16 / h->group, 2 * c->device.multiProcessorCount);
+    const int *dev = cuda_ints(c, p.host, p.n);
+    free(p.host);
+    if (!dev) return;
+    struct flash f = { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<struct bf16>(a->o),
+                       *h, dev, (const struct item *)(dev + p.item), dev + p.nkey, (const struct run *)(dev + p.run), NULL, dev + p.part, NULL, NULL };
+    if (!p.whole) {
+        size_t parts = (size_t)rounded(p.parts) * (size_t)h->n;
+        f.sums = (float *)cuda_scratch(c, SCRATCH_ATTN, parts * (size_t)(h->D + 2) * sizeof *f.sums);
+        if (!f.sums) return;
+        f.ml = f.sums + parts * (size_t)h->D;
+    }
+    dim3 grid(rounded(p.nitem), (unsigned)a->kv_heads), folds((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS));
+    BY_HEAD(h->D, DP,
+        LAUNCH_WIDE(c, (flash_rows<DP, 1, true>), grid, (rows_bytes<DP, 1>()), f);
+        if (!p.whole) LAUNCH(c, flash_fold<DP>, folds, dim3(FLASH_THREADS), 0, f));
+}
