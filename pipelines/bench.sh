@@ -13,7 +13,7 @@
 #   pipelines/bench.sh mathvista - out/gpt4 results/gpt4/output_gpt4.json -- --extract stored
 . "$(dirname "$0")/common.sh"
 [ $# -ge 4 ] || usage 'NAME MODEL|- OUT FILE... [-- OPTIONS of cos-eval accuracy]'
-name=$1 model=$2 out=$3
+name=$1 model=$2 dest=$3
 shift 3
 files=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do files+=("$1"); shift; done
@@ -27,14 +27,14 @@ questions() {
 }
 answers() {
     read -ra more <<<"${GENERATE:-}"
-    cos-generate --model "$model" --max-tokens "${MAX_TOKENS:-4000}" --temperature 0 "${run[@]}" "${more[@]}" <"$out.questions.cos"
+    cos-generate --model "$model" --max-tokens "${MAX_TOKENS:-4000}" --temperature 0 "${run[@]}" "${more[@]}" <"$dest.questions.cos"
 }
 
 if [ "$model" = - ]; then
-    fresh "$out.answers.cos" "${files[@]}" || into "$out.answers.cos" read_files ${OUTPUTS:+--outputs "$OUTPUTS"}
+    fresh "$dest.answers.cos" "${files[@]}" || into "$dest.answers.cos" read_files ${OUTPUTS:+--outputs "$OUTPUTS"}
 else
-    fresh "$out.questions.cos" "${files[@]}" "$ask" || into "$out.questions.cos" questions
-    fresh "$out.answers.cos" "$out.questions.cos" "$model/config.json" || into "$out.answers.cos" answers
+    fresh "$dest.questions.cos" "${files[@]}" "$ask" || into "$dest.questions.cos" questions
+    fresh "$dest.answers.cos" "$dest.questions.cos" "$model/config.json" || into "$dest.answers.cos" answers
 fi
-measured "$out" accuracy --bench "$name" --protocol "$protocol" "${std[@]}" "$@" "$out.answers.cos"
-cat "$out.tsv"
+measured "$dest" accuracy --bench "$name" --protocol "$protocol" "${std[@]}" "$@" "$dest.answers.cos"
+cat "$dest.tsv"
