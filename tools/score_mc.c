@@ -31,7 +31,7 @@ const struct opt score_mc_opts[] = {
     { 0, "adaptive", NULL, OPT_FLAG, &set.rule.adaptive, 0, 0, "end a step's rollouts once it is clear whether their share of right ones is above T" },
     { 0, "search", ROLLOUT_SEARCHES, OPT_CHOICE, &set.search, 0, 0, "the steps that are asked: all, or those of a binary search for the first\none whose share is not above T" },
     { 0, "threshold", "T", OPT_FLOAT, &set.rule.threshold, 0, 1, "of both; 0: a single hit makes a step right" },
-    { 0, "error", "E", OPT_FLOAT, &set.rule.error, 0, 0.5, "chance that --adaptive takes the wrong side, at most; 0: each step on the\nside where all N rollouts would have put it" },
+    { 0, "error", "E", OPT_FLOAT, &set.rule.error, 0, 0.5, "chance that a stop of --adaptive is on the wrong side, at most; 0: each\nstep on the side where all N rollouts would have put it" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Labels" },
     { 0, "match", ANSWER_MATCHES, OPT_CHOICE, &set.match, 0, 0, "when two answers are the same (see answer -h)" },
     { 0, "bench", "NAME", OPT_STR, &set.bench, 0, 0, "compare as this benchmark does: mathvista, chartqa, ... (see cos-eval accuracy -h)" },
@@ -47,11 +47,13 @@ const char score_mc_details[] =
     "A label depends on the model, --dtype, the sampling options, --seed, the record's id and the path up to the step, not on\n"
     "batches, threads and shards. Paths of one question that follow one another and begin alike share the work.\n"
     "\n"
-    "--bench compares by the benchmark's rule what a continuation has between its answer marks; where the rule sees the right answer\n"
-    "while it parses, so does this. --adaptive looks at the count as it grows and stops (n is then below N) when a sequential test is sure on which side of\n"
-    "T the chance of a right continuation is: E bounds its error for any number of looks (the formula is in\n"
-    "lib/base/stat.h, stat_side); or when the rollouts that are left could not bring k / n to the other side. Such labels are\n"
-    "meant for a threshold (cos-update prm --target hard): k / n of a count that stopped early leans away from T.\n"
+    "--bench compares by the benchmark's rule what a continuation has between its answer marks; where the rule sees the right\n"
+    "answer while it parses, so does this.\n"
+    "--adaptive looks at the count as it grows and stops (n is then below N) when a sequential test is sure on which side of\n"
+    "T the chance of a right continuation is: that side is wrong with a chance of at most E, however often it looks (formula:\n"
+    "lib/base/stat.h, stat_side); or when the rollouts that are left could not bring k / n to the other side. A step that is\n"
+    "not clear behind N has the side of k / N. Such labels are meant for a threshold (cos-update prm --target hard): k / n of\n"
+    "a count that stopped early leans away from T.\n"
     "--search first-error takes steps before a right one for right, and steps behind a wrong one for wrong, as OmegaPRM does.\n"
     "What follows so for a step that was not asked is a label {by: NAME:inferred, value: 1 or 0}; to use both, name both:\n"
     "cos-update prm --labels mc,mc:inferred.\n"
