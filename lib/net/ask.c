@@ -51,6 +51,7 @@ static void free_one(struct ask_one *o)
     buf_free(&o->reply.text);
     buf_free(&o->head);
     buf_free(&o->post.reply);
+    free(o->post.detail);
 }
 
 static void free_item(struct ask_item *x)

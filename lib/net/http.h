@@ -8,8 +8,9 @@
  *     http_free(h);
  *
  * - Tried again: what may be different the next time, that is 408, 425, 429, 5xx, time-outs, connections that fail or break,
- *   replies that are cut off, no HTTP, or that `check` calls broken. The k-th wait is backoff * 2^k at most 60 s, times a
- *   random number in [1/2, 1]; a Retry-After that asks for more is honoured, and meanwhile nothing else is started either.
+ *   replies that are cut off, no HTTP, or that `check` calls broken. The waits are backoff, 2 * backoff, .. at most 60 s, times
+ *   a random number in [1/2, 1]; a Retry-After that asks for more is honoured up to an hour, and nothing else is started
+ *   meanwhile. On a kept connection that is found dead, libcurl itself sends a request again at once.
  * - Failed at once: other statuses, redirects (neither key nor images go where nobody sent them), replies that are too large.
  * - The end of it all (http_wait fails): 401, 402, 404, which the next post would get, too; and too many failures in a row.
  * - The key and the password of the address never stand in a reply or a message: a server that sends them back is read as

@@ -36,7 +36,10 @@ static void add_text(struct prompt_file *p, const char *from, const char *to)
     add_piece(p, (struct prompt_piece){ .field = FIELD_NONE, .text = { from, (size_t)(to - from) } });
 }
 
-static bool name_char(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-'; }
+static bool name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
 
 /* The field whose brace is at s; NULL after fail(), else behind it. */
 static const char *add_field(struct prompt_file *p, const char *s, const char *end)

@@ -235,7 +235,7 @@ static int look(struct filler *f)
     if (!f->p->images) return 0;
     f->nimage = val_len(f->images);
     if (f->nimage > IMAGES_MAX) return cannot(f, "too many images");
-    f->marks = f->nimage ? prompt_images(f->question) : 0;
+    f->marks = f->nimage && f->question.p ? prompt_images(f->question) : 0;
     return f->marks > f->nimage ? cannot(f, "image marks and images differ") : 0;
 }
 
