@@ -213,6 +213,7 @@ struct ops *ops_cuda(int threads)
     }
     o->name = "cuda";
     o->threads = threads;
+    o->fast = DT_BF16;
     o->ctx = c;
     o->alloc = alloc;
     o->release = release;

@@ -20,7 +20,7 @@ struct chunk {
 };
 
 /* A block a row. d = dlp * ((v == target) - p); at the target 1 - p without the cancellation of rounding p first. */
-template <class D> __global__ void loss_rows(struct view<const float> logit, const int *target, float *lp, D *d, const float *dlp)
+template <class D> __global__ void __launch_bounds__(LOSS_BLOCK) loss_rows(struct view<const float> logit, const int *target, float *lp, D *d, const float *dlp)
 {
     size_t row = blockIdx.x;
     const float *l = logit.p + row * (size_t)logit.cols;

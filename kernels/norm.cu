@@ -17,7 +17,7 @@ static dim3 row_block(int cols, int pack)
 #define ROW_COLS(col, cols, N) (unsigned col = threadIdx.x * (N); col < (unsigned)(cols); col += blockDim.x * (N))
 
 /* Whether the row exists; all threads of a block go through the barriers of row_sum either way. */
-template <class T, int N> __global__ void norm_rows(enum norm kind, struct view<T> y, struct view<const T> x, const float *g,
+template <class T, int N> __global__ void __launch_bounds__(MOST_BLOCK) norm_rows(enum norm kind, struct view<T> y, struct view<const T> x, const float *g,
                                                     const float *b, float eps, float *stat)
 {
     int row = (int)TILE_ROW();
@@ -66,7 +66,7 @@ static void norm(struct ops *o, enum norm kind, struct mat y, struct mat x, cons
 /* ---- backward: dx of every row; the gradients of g and b as parts, one for each block's run of rows ---- */
 
 /* A thread adds to its own columns of its block's part only. */
-template <class T, int N> __global__ void norm_rows_bwd(enum norm kind, struct view<T> dx, float *dg, float *db, struct view<const T> dy,
+template <class T, int N> __global__ void __launch_bounds__(MOST_BLOCK) norm_rows_bwd(enum norm kind, struct view<T> dx, float *dg, float *db, struct view<const T> dy,
                                                         struct view<const T> x, const float *g, const float *stat, int rows)
 {
     int first = (int)blockIdx.x * rows, end = first + rows < x.rows ? first + rows : x.rows;

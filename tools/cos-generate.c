@@ -16,7 +16,8 @@ static const struct opt opts[] = {
     { 0, "model", "DIR", OPT_STR, &set.model, 0, 0, "checkpoint folder, as Hugging Face's (needed);\nwith --endpoint: the name that the server knows it by" },
     { 0, "images", "PATH", OPT_STR, &set.images, 0, 0, "folder or archive that image references are looked up in" },
     { 0, "template", "NAME", OPT_STR, &set.chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" },
-    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &set.dtype, 0, 0, "of weights and arithmetic; auto: the faster one here" },
+    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &set.dtype, 0, 0, "of weights and arithmetic; auto: the faster one of the device" },
+    { 0, "device", DEVICE_WORDS, OPT_CHOICE, &set.device, 0, 0, DEVICE_HELP },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Sampling" },
     { 'n', NULL, "N", OPT_INT, &set.n, 1, 65536, "paths a question; of a step: candidates" },
     { 0, "first-index", "K", OPT_INT, &set.first_index, 0, 1 << 30, "index of the first path: a later run adds paths K, K+1, .." },
@@ -50,7 +51,7 @@ static const char details[] =
     "in order of questions, then of index. A path or pair in the input is replaced: its sample is asked anew.\n"
     "end is stop, length (cut off at --max-tokens), or format (ended by itself and is no chain of steps; see text).\n"
     "logprobs are of the model's plain distribution, whatever was sampled from. A path depends on the model, --dtype,\n"
-    "the sampling options, --seed, the record's id and the path's index: batches, threads and shards give the same bytes.\n"
+    "--device, the sampling options, --seed, the record's id and the path's index: batches, threads and shards give the same bytes.\n"
     "\n"
     "--next-step: an open path - whole steps and no answer; a record without a path is one, too - gives -n records, each the\n"
     "path with one more step (end: step), or to its end (as above, or cut off at --max-steps). Other paths come out as they\n"
@@ -112,7 +113,7 @@ static int with_prm(struct run *run, struct ops *o, enum dtype dt)
 
 static int with_model(struct tool *t, struct ops *o)
 {
-    enum dtype dt = set.dtype == DTYPE_AUTO ? ops_cpu_dtype() : set.dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
+    enum dtype dt = set.dtype == DTYPE_AUTO ? o->fast : set.dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
     struct model_io *io = model_io_open(set.model, &(struct model_io_cfg){ .images = set.images, .chat = set.chat });
     struct model *m = io ? model_load(set.model, o, dt, 0) : NULL;
     struct run run = { .t = t, .io = io, .pool = par_new(t->std.threads) };
@@ -147,7 +148,7 @@ static int run(struct tool *t)
 {
     if (set.net.url) return generate_endpoint(t);
     if (check_options()) return -1;
-    struct ops *o = ops_cpu(t->std.threads);
+    struct ops *o = ops_open((enum device)set.device, t->std.threads);
     if (!o) return -1;
     int bad = with_model(t, o);
     o->close(o);

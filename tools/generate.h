@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "model/input.h"
 #include "model/model.h"
+#include "ops/device.h"
 #include "search/beam.h"
 
 enum { SEARCH_NONE, SEARCH_BEAM };
@@ -15,7 +16,7 @@ enum { BATCH = 64 };                           /* the default */
 
 struct settings {
     const char *model, *images, *chat;
-    int n, first_index, top_k, max_tokens, batch, kv_tokens, dtype;
+    int n, first_index, top_k, max_tokens, batch, kv_tokens, dtype, device;
     double temperature, top_p;
     struct opt_list stop;
     bool next_step, anew, cost;

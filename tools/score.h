@@ -7,6 +7,7 @@
 #include "common.h"
 #include "model/input.h"
 #include "model/model.h"
+#include "ops/device.h"
 
 extern const struct opt score_answer_opts[], score_prm_opts[], score_mc_opts[], score_logprob_opts[], score_mix_opts[],
                         score_judge_opts[];
@@ -24,14 +25,15 @@ int score_judge(struct tool *t);
 struct score_model {                           /* the options */
     const char *dir, *images, *chat, *style;
     bool prm;                                  /* the model is a process reward model, asked in that style */
-    int dtype, batch, kv_tokens;
+    int dtype, device, batch, kv_tokens;
 };
 #define SCORE_MODEL_OPTS(s, what) \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Model" }, \
     { 0, "model", "DIR", OPT_STR, &(s).dir, 0, 0, what ", a folder as Hugging Face's (needed)" }, \
     { 0, "images", "PATH", OPT_STR, &(s).images, 0, 0, "folder or archive that image references are looked up in" }, \
     { 0, "template", "NAME", OPT_STR, &(s).chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" }, \
-    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &(s).dtype, 0, 0, "of weights and arithmetic; auto: the faster one here" }
+    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &(s).dtype, 0, 0, "of weights and arithmetic; auto: the faster one of the device" }, \
+    { 0, "device", DEVICE_WORDS, OPT_CHOICE, &(s).device, 0, 0, DEVICE_HELP }
 #define SCORE_RESOURCE_OPTS(s) \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Resources; the result does not depend on them" }, \
     { 0, "batch", "N", OPT_INT, &(s).batch, 1, 4096, "paths at once" }, \

@@ -19,7 +19,7 @@ double score_seconds(const struct score_loaded *l) { return mem_max(now() - l->s
 static int with_ops(struct tool *t, const struct score_model *s, int path_tokens, struct ops *o,
                     int (*work)(struct tool *, const struct score_loaded *))
 {
-    enum dtype dt = s->dtype == DTYPE_AUTO ? ops_cpu_dtype() : s->dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
+    enum dtype dt = s->dtype == DTYPE_AUTO ? o->fast : s->dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
     struct score_loaded l = { .io = model_io_open(s->dir, &(struct model_io_cfg){ .images = s->images, .chat = s->chat, .prm = s->prm, .prm_style = s->style }) };
     int bad = -1;
     l.model = l.io ? model_load(s->dir, o, dt, 0) : NULL;
@@ -40,7 +40,7 @@ int score_with_model(struct tool *t, const struct score_model *s, int path_token
                      int (*work)(struct tool *t, const struct score_loaded *l))
 {
     if (!s->dir) return fail_kind(ERR_USAGE, "want --model DIR");
-    struct ops *o = ops_cpu(t->std.threads);
+    struct ops *o = ops_open((enum device)s->device, t->std.threads);
     if (!o) return -1;
     int bad = with_ops(t, s, path_tokens, o, work);
     o->close(o);

@@ -6,6 +6,7 @@
 #define TOOLS_UPDATE_H
 
 #include "common.h"
+#include "ops/device.h"
 #include "train/trainer.h"
 
 /* Before the options are shown or read: sets the defaults of each. */
@@ -26,7 +27,7 @@ enum update_dtype { AS_AUTO, AS_F32, AS_BF16 };
 struct update {
     const char *model, *images, *chat, *style, *freeze;
     bool prm;                                  /* what is trained is a process reward model, asked in that style */
-    int max_tokens, dtype, save, sched;        /* dtype, save: enum update_dtype */
+    int max_tokens, dtype, save, device, sched;            /* dtype, save: enum update_dtype */
     struct train_cfg c;
 };
 struct update update_defaults(void);
@@ -62,7 +63,8 @@ struct update update_defaults(void);
     { 0, "clip", "X", OPT_FLOAT, &(s).c.optim.clip, 0, 1e9, "largest norm of the gradient; 0: any" }, \
     { 0, "freeze", "LIST", OPT_STR, &(s).freeze, 0, 0, "parts that stay: vision,projector,decoder,embed,head; or none" }, \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Computation and files" }, \
-    { 0, "dtype", UPDATE_DTYPE_WORDS, OPT_CHOICE, &(s).dtype, 0, 0, "of the computation; auto: the faster here. Weights are kept\nin f32 as well" }, \
+    { 0, "dtype", UPDATE_DTYPE_WORDS, OPT_CHOICE, &(s).dtype, 0, 0, "of the computation; auto: the faster of the device. Weights are\nkept in f32 as well" }, \
+    { 0, "device", DEVICE_WORDS, OPT_CHOICE, &(s).device, 0, 0, DEVICE_HELP }, \
     { 0, "save-dtype", UPDATE_DTYPE_WORDS, OPT_CHOICE, &(s).save, 0, 0, "of the weights written; auto: as computed with" }, \
     { 0, "recompute", NULL, OPT_FLAG, &(s).c.recompute, 0, 0, "compute activations twice instead of keeping them" }, \
     { 0, "save-every", "N", OPT_INT, &(s).c.save_every, 0, 1 << 30, "steps between two saved states; 0: only when interrupted" }, \

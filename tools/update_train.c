@@ -146,7 +146,7 @@ static int train(struct tool *t, const struct update *u, struct model *m, const 
 
 static int with_model(struct tool *t, struct update *u, struct ops *o, update_objective *open)
 {
-    enum dtype dt = dtype_of(u->dtype, ops_cpu_dtype());
+    enum dtype dt = dtype_of(u->dtype, o->fast);
     u->c.save = dtype_of(u->save, dt);
     struct model_io *io = model_io_open(u->model, &(struct model_io_cfg){ .images = u->images, .chat = u->chat, .prm = u->prm, .prm_style = u->style });
     struct step_ids ids;
@@ -172,7 +172,7 @@ int update_train(struct tool *t, struct update *u, update_objective *open, void 
     if (train_check_out(&u->c)) return -1;
     u->c.sched = (enum sched)u->sched;
     u->c.threads = mem_max(t->std.threads / 4, 1);
-    struct ops *o = ops_cpu(t->std.threads);
+    struct ops *o = ops_open((enum device)u->device, t->std.threads);
     if (!o) return -1;
     int bad = with_model(t, u, o, open);
     if (close) close();

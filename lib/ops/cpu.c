@@ -138,7 +138,7 @@ struct ops *ops_cpu_with(int threads, const char *isa, bool bf16_by_dnnl)
     c->failure = mem_alloc(sizeof *c->failure);
     pthread_mutex_init(&c->failure->lock, NULL);
     c->ops = (struct ops){
-        .name = "cpu", .threads = threads, .ctx = c, .close = cpu_close, .sync = cpu_sync, .alloc = cpu_alloc, .release = cpu_release,
+        .name = "cpu", .threads = threads, .fast = dnnl_bf16_native() ? DT_BF16 : DT_F32, .ctx = c, .close = cpu_close, .sync = cpu_sync, .alloc = cpu_alloc, .release = cpu_release,
         .upload = cpu_copy_in, .download = cpu_copy_out, .zero = cpu_zero,
     };
     cpu_set_products(&c->ops);
@@ -152,5 +152,3 @@ struct ops *ops_cpu_with(int threads, const char *isa, bool bf16_by_dnnl)
 }
 
 struct ops *ops_cpu(int threads) { return ops_cpu_with(threads, NULL, dnnl_bf16_native()); }
-
-enum dtype ops_cpu_dtype(void) { return dnnl_bf16_native() ? DT_BF16 : DT_F32; }

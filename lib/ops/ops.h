@@ -89,6 +89,7 @@ struct adamw_args {
 struct ops {
     const char *name;                          /* "cpu", "cuda" */
     int threads;                               /* of the host, that it may use */
+    enum dtype fast;                           /* the faster of f32 and bf16 here */
     /* ---- memory ---- */
     void *(*alloc)(struct ops *, size_t bytes, const char *what);     /* zeroed; NULL + fail() */
     void  (*release)(struct ops *, void *p);
@@ -137,6 +138,5 @@ struct ops {
 struct ops *ops_cpu(int threads);
 /* The first CUDA device (kernels/). NULL + fail_kind(ERR_DEVICE) in builds without it and on machines without a device. */
 struct ops *ops_cuda(int threads);
-enum dtype  ops_cpu_dtype(void);               /* the faster of f32 and bf16 here: bf16 where the CPU has AMX or AVX512-BF16 */
 
 #endif

@@ -96,6 +96,7 @@ static json_t *settings_of(const struct train_job *job)
     bool bf16 = false;
     for (int i = 0; i < ps->n; i++) bf16 |= ps->v[i].w.t == DT_BF16;
     json_object_set_new(s, "dtype", json_string(bf16 ? "bf16" : "f32"));
+    if (strcmp(model_ops(job->m)->name, "cpu")) json_object_set_new(s, "device", json_string(model_ops(job->m)->name));
     set_frozen(s, c->frozen);
     return s;
 }

@@ -194,9 +194,9 @@ static void bench_call(void)
 int main(int argc, char **argv)
 {
     threads = argc > 1 ? atoi(argv[1]) : par_cpus();
-    dt = argc > 2 ? (!strcmp(argv[2], "bf16") ? DT_BF16 : DT_F32) : ops_cpu_dtype();
     rng = rng_new(1, "bench");
     if (!(o = ops_cpu(threads))) { fprintf(stderr, "bench_ops: %s\n", err_msg()); return 3; }
+    dt = argc > 2 ? (!strcmp(argv[2], "bf16") ? DT_BF16 : DT_F32) : o->fast;
     printf("# %d threads, %s; last column: ratio to oneDNN's product of the shape (products), to its best (attention, logprob), to memcpy (rows)\n",
            threads, dt == DT_F32 ? "f32" : "bf16");
     static const int train[][3] = { { 4096, 256, 768 }, { 4096, 768, 3072 }, { 4096, 3072, 768 }, { 6000, 384, 128 }, { 6000, 128, 512 }, { 6000, 768, 256 } };

@@ -77,8 +77,9 @@ int main(int argc, char **argv)
     static struct job j;
     if (argc != 3) return fprintf(stderr, "usage: bench_train THREADS MODEL_DIR\n"), 2;
     if (cfg_load(argv[2], &c)) die();
-    enum dtype dt = ops_cpu_dtype();
-    if (!(j.o = ops_cpu(threads)) || !(j.m = model_new(&c, 1, j.o, dt, MODEL_TRAIN))) die();
+    if (!(j.o = ops_cpu(threads))) die();
+    enum dtype dt = j.o->fast;
+    if (!(j.m = model_new(&c, 1, j.o, dt, MODEL_TRAIN))) die();
     double n = 0, plain[2];
     for (int i = 0; i < model_params(j.m)->n; i++) n += (double)model_params(j.m)->v[i].n;
     fill(&j, &c);
