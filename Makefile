@@ -7,6 +7,7 @@
 #   make fuzz       readers of model files against made-up ones, FUZZ_TIME=60 seconds each
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make CUDA=1     into build/cuda, with the CUDA backend (CUDA_ARCH=90: the device's; nvcc on the PATH or NVCC=...)
+#   make test-cuda bench-cuda   the same tests, and the figures, on the device
 #   make cuda-report   kernels compiled for three architectures: warnings, registers, spills
 #   make deps       Debian packages       make lint
 
@@ -98,9 +99,9 @@ $B/tests/%: $$@.o $(ALL_LIBS) $(TEST_KERNELS)
 UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
 HELPERS = $B/tests/bad/make_bad $B/tests/net/server
 $B/tests/net/server: $B/tests/net/actions.o
-TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/tools/*.bats)
+TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/golden/*.sh tests/tools/*.bats)
 test: deps
-	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) examples
+	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) $(EMU_PROGS) examples
 	@sh tests/run.sh $B $(TESTS)
 
 demo: deps

@@ -21,16 +21,46 @@ void cuda_check(struct cuda *c, cudaError_t e, const char *what)
     if (e != cudaSuccess) cuda_fail(c, what, cudaGetErrorString(e));
 }
 
+/* ---- memory ---- */
+
+static void *device_memory(struct cuda *c, size_t bytes, const char *what)
+{
+    void *p = NULL;
+    if (c->ops.measuring) return usage_reserve(c->ops.usage, bytes, what);
+    cudaError_t e = cudaMalloc(&p, bytes ? bytes : 1);
+    if (e == cudaSuccess) {
+        usage_add(c->ops.usage, p, bytes, what);
+        return p;
+    }
+    fail_kind(ERR_DEVICE, "cuda: %s, %.1f MB: %s", what, (double)bytes / 1e6, cudaGetErrorString(e));
+    (void)cudaGetLastError();                  /* a refused allocation does not stick to what comes behind */
+    return NULL;
+}
+
+static void device_free(struct cuda *c, void *p)
+{
+    if (!p) return;
+    if (c->ops.measuring) {
+        usage_release(c->ops.usage, p);
+        return;
+    }
+    cuda_check(c, cudaStreamSynchronize(c->stream), "synchronising");
+    usage_drop(c->ops.usage, p);
+    cuda_check(c, cudaFree(p), "releasing memory");
+}
+
 /* ---- host arrays on their way to the device ---- */
 
 /* Pinned host memory and device memory of the same layout; arrays are put one behind the other until the next sync, so
  * that what is copied from stays as it is until the copy has been made. */
-enum { RING_BYTES = 8 << 20, RING_ALIGN = 256, RING_KNOWN = 64 };
-struct sent { const void *host; size_t bytes, at; };
+enum { RING_BYTES = 8 << 20, RING_ALIGN = 256, RING_HEADS = 1024 };
+struct sent { uint64_t hash; size_t bytes, at; int next; };
 struct retired { void *pinned, *dev; struct retired *next; };
 struct upload_ring {
     char *pinned, *dev; size_t used, cap;
-    struct sent known[RING_KNOWN]; unsigned nknown;      /* the last ones, as a circle */
+    struct sent *known; int nknown, capknown;  /* what lies there */
+    int head[RING_HEADS];                      /* by hash: the last known one, and 1 more; 0: none */
+    unsigned turns;
     struct retired *retired;                   /* smaller ones, freed at the next sync */
 };
 
@@ -39,14 +69,16 @@ static void ring_wait(struct cuda *c)
     cuda_check(c, cudaStreamSynchronize(c->stream), "synchronising");
     c->ring->used = 0;
     c->ring->nknown = 0;
+    memset(c->ring->head, 0, sizeof c->ring->head);
 }
 
-static void ring_forget(struct upload_ring *r)
+static void ring_forget(struct cuda *c)
 {
+    struct upload_ring *r = c->ring;
     for (struct retired *next, *t = r->retired; t; t = next) {
         next = t->next;
         cudaFreeHost(t->pinned);
-        cudaFree(t->dev);
+        device_free(c, t->dev);
         free(t);
     }
     r->retired = NULL;
@@ -55,9 +87,10 @@ static void ring_forget(struct upload_ring *r)
 static void ring_free(struct cuda *c)
 {
     if (!c->ring) return;
-    ring_forget(c->ring);
+    ring_forget(c);
     if (c->ring->pinned) cudaFreeHost(c->ring->pinned);
-    if (c->ring->dev) cudaFree(c->ring->dev);
+    device_free(c, c->ring->dev);
+    free(c->ring->known);
     free(c->ring);
     c->ring = NULL;
 }
@@ -65,9 +98,9 @@ static void ring_free(struct cuda *c)
 static bool ring_make(struct cuda *c, size_t cap)
 {
     struct upload_ring *r = c->ring;
-    void *pinned = NULL, *dev = NULL;
-    cuda_check(c, cudaMallocHost(&pinned, cap), "pinned memory");
-    cuda_check(c, cudaMalloc(&dev, cap), "upload buffer");
+    void *pinned = NULL, *dev = device_memory(c, cap, "work memory");
+    if (!dev) cuda_fail(c, "upload buffer", err_msg());
+    else cuda_check(c, cudaMallocHost(&pinned, cap), "pinned memory");
     r->pinned = (char *)pinned;
     r->dev = (char *)dev;
     r->cap = pinned && dev ? cap : 0;
@@ -81,6 +114,7 @@ static bool ring_room(struct cuda *c, size_t n)
     struct upload_ring *r = c->ring;
     if (r->used + n <= r->cap) return true;
     ring_wait(c);
+    r->turns++;
     if (n <= r->cap / 4) return true;
     if (r->cap) {
         struct retired *t = (struct retired *)mem_alloc(sizeof *t);
@@ -90,42 +124,58 @@ static bool ring_room(struct cuda *c, size_t n)
     return ring_make(c, 8 * n > RING_BYTES ? 8 * n : (size_t)RING_BYTES);
 }
 
+unsigned cuda_upload_turns(const struct cuda *c) { return c->ring->turns; }
+
+static uint64_t hash_of(const void *p, size_t n)
+{
+    uint64_t h = n * 0x9e3779b97f4a7c15u, x;
+    for (size_t i = 0; i < n; i += sizeof x) {
+        x = 0;
+        memcpy(&x, (const char *)p + i, n - i < sizeof x ? n - i : sizeof x);
+        h = (h ^ x) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+/* Where it lies already, or NULL. */
+static const void *ring_find(const struct upload_ring *r, const void *host, size_t bytes, uint64_t hash)
+{
+    for (int i = r->head[hash % RING_HEADS]; i; i = r->known[i - 1].next) {
+        const struct sent *s = &r->known[i - 1];
+        if (s->hash == hash && s->bytes == bytes && !memcmp(r->pinned + s->at, host, bytes)) return r->dev + s->at;
+    }
+    return NULL;
+}
+
 const void *cuda_upload(struct cuda *c, const void *host, size_t bytes)
 {
     struct upload_ring *r = c->ring;
-    for (unsigned i = 0; i < r->nknown && i < RING_KNOWN; i++) {
-        struct sent *u = &r->known[(r->nknown - 1 - i) % RING_KNOWN];
-        if (u->host == host && u->bytes == bytes && !memcmp(r->pinned + u->at, host, bytes)) return r->dev + u->at;
-    }
-    size_t n = (bytes + RING_ALIGN) / RING_ALIGN * RING_ALIGN;
+    if (c->ops.measuring) return r->dev;
+    uint64_t hash = hash_of(host, bytes);
+    const void *there = ring_find(r, host, bytes, hash);
+    if (there) return there;
+    size_t n = RING_ALIGN, at;                 /* powers of two: what comes behind keeps its place when this one grows a little */
+    while (n < bytes) n *= 2;
     if (!ring_room(c, n)) return NULL;
-    size_t at = r->used;
+    at = r->used;
     r->used += n;
     memcpy(r->pinned + at, host, bytes);
-    r->known[r->nknown++ % RING_KNOWN] = { host, bytes, at };
+    if (r->nknown == r->capknown) r->known = (struct sent *)mem_grow(r->known, (size_t)(r->capknown = r->capknown ? 2 * r->capknown : 64), sizeof *r->known);
+    r->known[r->nknown++] = { hash, bytes, at, r->head[hash % RING_HEADS] };
+    r->head[hash % RING_HEADS] = r->nknown;
     cuda_check(c, cudaMemcpyAsync(r->dev + at, r->pinned + at, bytes, cudaMemcpyHostToDevice, c->stream), "uploading indices");
     return r->dev + at;
 }
 
-/* ---- memory ---- */
-
-static void *device_memory(size_t bytes, const char *what)
-{
-    void *p = NULL;
-    cudaError_t e = cudaMalloc(&p, bytes ? bytes : 1);
-    if (e == cudaSuccess) return p;
-    fail_kind(ERR_DEVICE, "cuda: %s, %.1f MB: %s", what, (double)bytes / 1e6, cudaGetErrorString(e));
-    (void)cudaGetLastError();                  /* a refused allocation does not stick to what comes behind */
-    return NULL;
-}
+/* ---- the table's memory ---- */
 
 void *cuda_scratch(struct cuda *c, enum scratch which, size_t bytes)
 {
     if (c->scratch[which].n >= bytes && c->scratch[which].p) return c->scratch[which].p;
-    cuda_check(c, cudaStreamSynchronize(c->stream), "synchronising");
-    if (c->scratch[which].p) cudaFree(c->scratch[which].p);
+    device_free(c, c->scratch[which].p);
     size_t n = bytes + bytes / 4 + 1;
-    c->scratch[which].p = device_memory(n, "work memory");
+    c->scratch[which].p = device_memory(c, n, "work memory");
     c->scratch[which].n = c->scratch[which].p ? n : 0;
     if (!c->scratch[which].p) cuda_fail(c, "work memory", err_msg());
     return c->scratch[which].p;
@@ -134,29 +184,35 @@ void *cuda_scratch(struct cuda *c, enum scratch which, size_t bytes)
 static void *alloc(struct ops *o, size_t bytes, const char *what)
 {
     struct cuda *c = cuda_of(o);
-    void *p = device_memory(bytes, what);
-    if (p) cuda_check(c, cudaMemsetAsync(p, 0, bytes ? bytes : 1, c->stream), what);
+    void *p = device_memory(c, bytes, what);
+    if (p && !o->measuring) cuda_check(c, cudaMemsetAsync(p, 0, bytes ? bytes : 1, c->stream), what);
     return p;
 }
 
-static void release(struct ops *o, void *p)
+static void release(struct ops *o, void *p) { device_free(cuda_of(o), p); }
+
+static size_t room(struct ops *o)
 {
-    struct cuda *c = cuda_of(o);
-    if (!p) return;
-    cuda_check(c, cudaStreamSynchronize(c->stream), "synchronising");
-    cuda_check(c, cudaFree(p), "releasing memory");
+    size_t now = 0, all = 0;
+    cuda_check(cuda_of(o), cudaMemGetInfo(&now, &all), "free memory");
+    return now;
 }
+
+/* What was allocated when the backend opened is counted as it is. */
+static void measure(struct ops *o) { o->measuring = true; }
 
 /* From pageable memory: the call returns when `host` may change again. */
 static void upload(struct ops *o, void *dst, const void *host, size_t bytes)
 {
     struct cuda *c = cuda_of(o);
+    if (o->measuring) return;
     cuda_check(c, cudaMemcpyAsync(dst, host, bytes, cudaMemcpyHostToDevice, c->stream), "upload");
 }
 
 static void download(struct ops *o, void *host, const void *src, size_t bytes)
 {
     struct cuda *c = cuda_of(o);
+    if (o->measuring) { memset(host, 0, bytes); return; }
     cuda_check(c, cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, c->stream), "download");
     cuda_check(c, cudaStreamSynchronize(c->stream), "download");
 }
@@ -164,14 +220,18 @@ static void download(struct ops *o, void *host, const void *src, size_t bytes)
 static void zero(struct ops *o, void *p, size_t bytes)
 {
     struct cuda *c = cuda_of(o);
-    if (bytes) cuda_check(c, cudaMemsetAsync(p, 0, bytes, c->stream), "zeroing");
+    if (c->signing || c->recording) {
+        cuda_sign(c, &p, sizeof p);
+        cuda_sign(c, &bytes, sizeof bytes);
+    }
+    if (bytes && !c->signing && !o->measuring) cuda_check(c, cudaMemsetAsync(p, 0, bytes, c->stream), "zeroing");
 }
 
 static int sync_all(struct ops *o)
 {
     struct cuda *c = cuda_of(o);
     ring_wait(c);
-    ring_forget(c->ring);
+    ring_forget(c);
     if (!c->failed) return 0;
     c->failed = false;
     return fail_kind(ERR_DEVICE, "cuda: %s", c->why);
@@ -183,10 +243,12 @@ static void close_all(struct ops *o)
 {
     struct cuda *c = cuda_of(o);
     cudaStreamSynchronize(c->stream);
+    for (int i = 0; i < SCRATCH_COUNT; i++) device_free(c, c->scratch[i].p);
+    o->measuring = false;                      /* what follows was allocated when the backend opened */
+    cuda_end_graphs(c);
     cuda_end_products(c);
     ring_free(c);
-    for (int i = 0; i < SCRATCH_COUNT; i++)
-        if (c->scratch[i].p) cudaFree(c->scratch[i].p);
+    usage_free(o->usage);
     cudaStreamDestroy(c->stream);
     free(c);
 }
@@ -221,6 +283,9 @@ struct ops *ops_cuda(int threads)
     o->download = download;
     o->zero = zero;
     o->sync = sync_all;
+    o->usage = usage_new();
+    o->measure = measure;
+    o->room = room;
     o->close = close_all;
     c->ring = (struct upload_ring *)mem_alloc(sizeof *c->ring);
     cuda_set_norms(o);
@@ -229,6 +294,8 @@ struct ops *ops_cuda(int threads)
     cuda_set_moves(o);
     cuda_set_attention(o);
     cuda_set_losses(o);
+    cuda_set_sampling(o);
+    cuda_set_graphs(c);
     if (!ring_make(c, RING_BYTES)) {
         fail_kind(ERR_DEVICE, "cuda: %s", c->why);
         close_all(o);

@@ -42,6 +42,8 @@ struct cuda {
     struct cudaDeviceProp device;
     struct products *products;                 /* product.cu */
     struct upload_ring *ring;
+    struct graphs *graphs;                     /* graph.cu */
+    bool signing, recording; uint64_t sign;    /* launches are signed and not made; are signed and recorded */
     struct { void *p; size_t n; } scratch[SCRATCH_COUNT];
     bool failed; char why[256];                /* the first failure since the last sync */
 };
@@ -59,12 +61,17 @@ void *cuda_scratch(struct cuda *c, enum scratch which, size_t bytes);
  * of every layer of a pass) is uploaded once. NULL, the failure kept, when memory is out; n may be 0 (never NULL then).
  * At most three arrays an op. */
 const void *cuda_upload(struct cuda *c, const void *host, size_t bytes);
+/* How often the ring had to begin anew before its time: arrays sent before that have lost their places. */
+unsigned cuda_upload_turns(const struct cuda *c);
 static inline const int *cuda_ints(struct cuda *c, const int *host, size_t n) { return (const int *)cuda_upload(c, host, n * sizeof *host); }
 
 /* out[n] += the sum of `parts` arrays of n floats at `part`, in order (reduce.cu). */
 void cuda_sum_parts(struct cuda *c, float *out, const float *part, int n, int parts);
 /* out[C] += column sums of x, or of x * y (y.p NULL: of x alone), in an order that the rows fix. */
 void cuda_column_sums(struct cuda *c, float *out, struct mat x, struct mat y);
+
+/* Adds to the signature of the work at hand (graph.cu), where there is one. */
+void cuda_sign(struct cuda *c, const void *p, size_t n);
 
 /* The functions of the table, by file. */
 int  cuda_set_products(struct cuda *c);        /* 0 or -1 + fail() */
@@ -75,6 +82,9 @@ void cuda_set_rope(struct ops *o);
 void cuda_set_moves(struct ops *o);
 void cuda_set_attention(struct ops *o);
 void cuda_set_losses(struct ops *o);
+void cuda_set_sampling(struct ops *o);
+void cuda_set_graphs(struct cuda *c);
+void cuda_end_graphs(struct cuda *c);
 
 /* ---- matrices as kernels see them ---- */
 
@@ -95,13 +105,28 @@ template <class A, class B, class... C> static inline bool cuda_packs(A a, B b, 
 /* ---- launches ---- */
 
 #ifdef GPU_EMULATED
-#define LAUNCH(c, kernel, grid, block, shared, ...) emu_call((c)->stream, #kernel, grid, block, shared, kernel, __VA_ARGS__)
+#define START(c, kernel, grid, block, shared, ...) emu_call(#kernel, grid, block, shared, kernel, __VA_ARGS__)
 #define DYNAMIC_SHARED(T, name) T *name = (T *)emu_here.dynamic
 #else
-#define LAUNCH(c, kernel, grid, block, shared, ...) \
+#define START(c, kernel, grid, block, shared, ...) \
     do { kernel<<<grid, block, shared, (c)->stream>>>(__VA_ARGS__); cuda_check(c, cudaGetLastError(), #kernel); } while (0)
 #define DYNAMIC_SHARED(T, name) extern __shared__ __align__(128) unsigned char dynamic_shared_[]; T *name = (T *)dynamic_shared_
 #endif
+#define LAUNCH(c, kernel, grid, block, shared, ...) \
+    do { if (cuda_launches(c, (const void *)kernel, grid, block, shared, __VA_ARGS__)) START(c, kernel, grid, block, shared, __VA_ARGS__); } while (0)
+
+/* Is the kernel to be launched now? Not while the backend measures, and not while launches are signed. */
+template <class... A> static inline bool cuda_launches(struct cuda *c, const void *kernel, dim3 grid, dim3 block, size_t shared, const A &...a)
+{
+    if (c->signing || c->recording) {
+        const unsigned shape[] = { grid.x, grid.y, grid.z, block.x, block.y, block.z };
+        cuda_sign(c, &kernel, sizeof kernel);
+        cuda_sign(c, shape, sizeof shape);
+        cuda_sign(c, &shared, sizeof shared);
+        (cuda_sign(c, &a, sizeof a), ...);
+    }
+    return !c->ops.measuring && !c->signing;
+}
 
 static inline int div_up(int64_t n, int by) { return (int)((n + by - 1) / by); }
 

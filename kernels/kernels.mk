@@ -39,3 +39,25 @@ $B/emu/%.o: %.cc
 .PHONY: cuda-report
 cuda-report:
 	@NVCC=$(NVCC) NVCC_STD='$(NVCC_STD)' sh tests/cuda_report.sh $(CUDA_SRC)
+
+# Programs whose --device cuda is the emulation, for tests/tools/device.bats; with CUDA=1 the programs themselves are tested.
+ifndef CUDA
+EMU_PROGS = $B/emu/cos-update $B/emu/cos-generate $B/emu/cos-score
+endif
+$B/emu/cos-%: $$(call tool_objs,cos-$$*) $$(foreach l,$$(filter-out kernels,$$(cos-$$*)),$$B/$$l.a) $B/kernels-emu.a
+	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$(cos-$*),$(libs_$l)) -lstdc++ -o $@
+
+# ---- on a device: the op table, the goldens, models, training and sampling; then the figures ----
+CUDA_UNITS = $(patsubst %,build/cuda/tests/%,ops/t_linear ops/t_moves ops/t_rowops ops/t_rows ops/t_attn ops/t_draw unit/t_model_grad \
+    unit/t_model_tree unit/t_search_engine unit/t_search_prm unit/t_train_model unit/t_train_memory golden/t_internvl golden/t_internvl_chat \
+    golden/t_vlm golden/t_qwen_vl golden/t_decoders golden/t_objectives)
+.PHONY: test-cuda bench-cuda
+test-cuda: deps
+	@$(MAKE) --no-print-directory -j CUDA=1 all $(CUDA_UNITS)
+	@COS_DEVICE=cuda sh tests/run.sh build/cuda $(CUDA_UNITS) tests/tools/device.bats
+
+bench-cuda: deps
+	@$(MAKE) --no-print-directory -j CUDA=1 build/cuda/tests/bench/bench_cuda
+	@build/cuda/tests/bench/bench_cuda
+
+$B/tests/bench/bench_cuda: $B/tests/bench/bench_cuda.o $(if $(CUDA),$B/tests/bench/copy.o,$B/emu/tests/bench/copy.o)

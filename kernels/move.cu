@@ -25,8 +25,10 @@ template <class Y, class X, int N> __global__ void move_rows(struct view<Y> y, s
 static void move(struct ops *o, struct mat y, struct mat x, const int *idx, int n, bool scatter, bool add)
 {
     struct cuda *c = cuda_of(o);
-    assert(y.cols == x.cols);
-    if (n < 1 || y.cols < 1) return;
+    int first = 0;
+    while (first < n && idx[first] < 0) first++;
+    if (first == n || y.cols < 1) return;      /* nothing moves; there may be no x */
+    assert(y.cols <= x.cols);
     const int *index = cuda_ints(c, idx, (size_t)n);
     if (!index) return;
     BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(cuda_packs(y, x), N,

@@ -115,7 +115,7 @@ static void norm_bwd(struct ops *o, enum norm kind, struct mat dx, float *dg, fl
         float *part = kinds ? (float *)cuda_scratch(c, SCRATCH_SUMS, kinds * n * sizeof(float)) : NULL;
         if (kinds && !part) return;
         float *gpart = dg ? part : NULL, *bpart = db ? part + (dg ? n : 0) : NULL;
-        if (kinds) cuda_check(c, cudaMemsetAsync(part, 0, kinds * n * sizeof(float), c->stream), "norm_bwd");
+        if (kinds) o->zero(o, part, kinds * n * sizeof(float));
         LAUNCH(c, (norm_rows_bwd<T, N>), dim3((unsigned)blocks), block, 0, kind, view_of<T>(dx), gpart, bpart,
                view_of<const T>(dy), view_of<const T>(x), g, stat, rows);
         if (dg) cuda_sum_parts(c, dg, gpart, x.cols, parts);

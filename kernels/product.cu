@@ -149,6 +149,13 @@ static void run(struct cuda *c, const struct product *p)
     struct known *known = lookup(s, &key);
     struct call k;
     float one = 1;
+    if (c->signing || c->recording) {
+        const void *at[] = { p->a.p, p->b.p, p->d.p, p->bias };
+        cuda_sign(c, &key, sizeof key);
+        cuda_sign(c, &p->n, sizeof p->n);
+        cuda_sign(c, at, sizeof at);
+    }
+    if (c->signing || c->ops.measuring) return;
     bool ok = call_make(s, p, p->n, &k);
     if (ok && !(known->used && !memcmp(&known->key, &key, sizeof key))) ok = choose(s, p, &k, known, &key);
     ok = ok && !s->lt->Matmul(s->handle, k.desc, &one, p->a.p, k.a, p->b.p, k.b, &p->beta, p->d.p, k.d, p->d.p, k.d,
@@ -214,7 +221,7 @@ int cuda_set_products(struct cuda *c)
     struct products *s = c->products = (struct products *)mem_alloc(sizeof *s);
     if (!(s->lt = lt_open())) return -1;
     if (s->lt->Create(&s->handle)) return fail_kind(ERR_DEVICE, "cuda: cuBLASLt does not start");
-    if (cudaMalloc(&s->workspace, WORKSPACE) != cudaSuccess) return fail_kind(ERR_DEVICE, "cuda: no memory for products");
+    if (!(s->workspace = c->ops.alloc(&c->ops, WORKSPACE, "work memory"))) return -1;
     c->ops.linear = linear;
     c->ops.linear_dx = linear_dx;
     c->ops.linear_dw = linear_dw;
@@ -225,7 +232,7 @@ void cuda_end_products(struct cuda *c)
 {
     struct products *s = c->products;
     if (!s) return;
-    if (s->workspace) cudaFree(s->workspace);
+    if (s->workspace) c->ops.release(&c->ops, s->workspace);
     if (s->handle) s->lt->Destroy(s->handle);
     free(s);
     c->products = NULL;

@@ -42,6 +42,7 @@ static const struct opt opts[] = {
     { 0, "strict", NULL, OPT_FLAG, &set.strict, 0, 0, "a reply that is no complete chain in the step format, with names and\nreflections, is rejected, by reason" },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Resources; the result does not depend on them" },
     { 0, "batch", "N", OPT_INT, &set.batch, 1, 4096, "paths decoded at once" },
+    { 0, "plan", NULL, OPT_FLAG, &set.plan, 0, 0, "print the peak of the device's memory by use, without --search, and end" },
     { 0, "kv-tokens", "N", OPT_INT, &set.kv_tokens, 0, 1 << 30, "cache of keys and values; 0: what the batch needs, within a quarter of free memory" },
     OPT_END };
 
@@ -111,6 +112,15 @@ static int with_prm(struct run *run, struct ops *o, enum dtype dt)
     return bad;
 }
 
+static int show_memory(struct run *run, struct ops *o)
+{
+    struct tiles image = model_io_largest(run->io);
+    FILE *out = tool_text(run->t);
+    if (engine_measure(run->engine, &image)) return -1;
+    usage_print(o->usage, o->room(o), out);
+    return fclose(out) ? fail_errno("stdout") : 0;
+}
+
 static int with_model(struct tool *t, struct ops *o)
 {
     enum dtype dt = set.dtype == DTYPE_AUTO ? o->fast : set.dtype == DTYPE_BF16 ? DT_BF16 : DT_F32;
@@ -122,7 +132,7 @@ static int with_model(struct tool *t, struct ops *o)
         run.digest = model_digest(m);
         run.engine = engine_new(m, run.pool, &(struct engine_cfg){ .batch = set.batch, .kv_tokens = tokens });
     }
-    int bad = run.engine ? with_prm(&run, o, dt) : -1;
+    int bad = !run.engine ? -1 : set.plan ? show_memory(&run, o) : with_prm(&run, o, dt);
     engine_free(run.engine);
     model_free(m);
     model_io_free(io);
@@ -150,6 +160,7 @@ static int run(struct tool *t)
     if (check_options()) return -1;
     struct ops *o = ops_open((enum device)set.device, t->std.threads);
     if (!o) return -1;
+    if (set.plan) o->measure(o);
     int bad = with_model(t, o);
     o->close(o);
     return bad;

@@ -19,7 +19,7 @@ struct settings {
     int n, first_index, top_k, max_tokens, batch, kv_tokens, dtype, device;
     double temperature, top_p;
     struct opt_list stop;
-    bool next_step, anew, cost;
+    bool next_step, anew, cost, plan;
     int search, beam, max_steps, agg;
     double step_weight;
     const char *prm, *prm_style;

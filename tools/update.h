@@ -26,6 +26,7 @@ enum update_dtype { AS_AUTO, AS_F32, AS_BF16 };
 
 struct update {
     const char *model, *images, *chat, *style, *freeze;
+    bool plan;                                 /* tell the memory it would take, and end */
     bool prm;                                  /* what is trained is a process reward model, asked in that style */
     int max_tokens, dtype, save, device, sched;            /* dtype, save: enum update_dtype */
     struct train_cfg c;
@@ -66,6 +67,7 @@ struct update update_defaults(void);
     { 0, "dtype", UPDATE_DTYPE_WORDS, OPT_CHOICE, &(s).dtype, 0, 0, "of the computation; auto: the faster of the device. Weights are\nkept in f32 as well" }, \
     { 0, "device", DEVICE_WORDS, OPT_CHOICE, &(s).device, 0, 0, DEVICE_HELP }, \
     { 0, "save-dtype", UPDATE_DTYPE_WORDS, OPT_CHOICE, &(s).save, 0, 0, "of the weights written; auto: as computed with" }, \
+    { 0, "plan", NULL, OPT_FLAG, &(s).plan, 0, 0, "print the peak of the device's memory by use, and end" }, \
     { 0, "recompute", NULL, OPT_FLAG, &(s).c.recompute, 0, 0, "compute activations twice instead of keeping them" }, \
     { 0, "save-every", "N", OPT_INT, &(s).c.save_every, 0, 1 << 30, "steps between two saved states; 0: only when interrupted" }, \
     { 0, "keep", NULL, OPT_FLAG, &(s).c.keep, 0, 0, "write a model DIR-stepN with each saved state" }, \

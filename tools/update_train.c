@@ -68,13 +68,14 @@ static int ingest_write(void *arg, void *item)
     return bad;
 }
 
-static int ingest(struct tool *t, const struct model_io *io, struct dataset *ds, const struct objective *obj, int max_tokens)
+/* plan: standard output stays open. */
+static int ingest(struct tool *t, const struct model_io *io, struct dataset *ds, const struct objective *obj, int max_tokens, bool plan)
 {
     struct ingest in = { t, io, ds, obj, max_tokens };
     struct par_pipe p = { &in, ingest_read, ingest_work, ingest_write, ingest_drop };
     if (tool_open(t)) return -1;
     tool_text(t);
-    if (par_pipe(t->std.threads, &p) || tool_close(t)) return -1;
+    if (par_pipe(t->std.threads, &p) || (!plan && tool_close(t))) return -1;
     if (!dataset_count(ds)) return fail("no examples to train on");
     tool_note(t, "%d examples, %ld tokens (longest %d), %d distinct images", dataset_count(ds), dataset_tokens(ds),
               dataset_longest(ds), dataset_sets(ds));
@@ -128,14 +129,23 @@ static enum dtype dtype_of(int choice, enum dtype by_itself)
     return choice == AS_AUTO ? by_itself : choice == AS_F32 ? DT_F32 : DT_BF16;
 }
 
+static int show_memory(struct tool *t, const struct train_job *job)
+{
+    struct ops *o = model_ops(job->m);
+    if (train_measure(job)) return -1;
+    usage_print(o->usage, o->room(o), stdout);
+    return tool_close(t);
+}
+
 static int train(struct tool *t, const struct update *u, struct model *m, const struct model_io *io, const struct objective *obj)
 {
     struct dataset *ds = dataset_new(u->c.out);
     if (!ds) return -1;
     struct watch w = { t, -1 };
     struct train_job job = { &u->c, m, io, ds, obj, { &w, show, want_stop, say } };
-    int r = ingest(t, io, ds, obj, u->max_tokens);
-    if (!r) {
+    int r = ingest(t, io, ds, obj, u->max_tokens, u->plan);
+    if (!r && u->plan) r = show_memory(t, &job);
+    else if (!r) {
         catch_signals();
         r = train_run(&job);
     }
@@ -174,6 +184,7 @@ int update_train(struct tool *t, struct update *u, update_objective *open, void 
     u->c.threads = mem_max(t->std.threads / 4, 1);
     struct ops *o = ops_open((enum device)u->device, t->std.threads);
     if (!o) return -1;
+    if (u->plan) o->measure(o);
     int bad = with_model(t, u, o, open);
     if (close) close();
     o->close(o);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <functional>
 #include <tuple>
 
 #define GPU_EMULATED 1
@@ -36,12 +37,13 @@ extern struct emu_block emu_here;
 /* ---- launches ---- */
 typedef struct emu_stream *cudaStream_t;
 typedef void (*emu_body)(void *);
+void emu_do(std::function<void()> work);         /* now, or as a part of the graph that is being recorded */
 void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body body, void *arg);
 template <class... P, class... A>
-static inline void emu_call(cudaStream_t, const char *name, dim3 grid, dim3 block, size_t shared, void (*kernel)(P...), A... a)
+static inline void emu_call(const char *name, dim3 grid, dim3 block, size_t shared, void (*kernel)(P...), A... a)
 {
     struct call { void (*kernel)(P...); std::tuple<P...> args; } c = { kernel, std::tuple<P...>(a...) };
-    emu_launch(name, grid, block, shared, [](void *v) { call *k = (call *)v; std::apply(k->kernel, k->args); }, &c);
+    emu_do([=]() mutable { emu_launch(name, grid, block, shared, [](void *v) { call *k = (call *)v; std::apply(k->kernel, k->args); }, &c); });
 }
 
 /* ---- threads of a block, and of a warp ---- */
@@ -74,6 +76,9 @@ static inline unsigned emu_vote(unsigned mask, int v, const char *file, int line
 #define __any_sync(m, p)             (emu_vote(m, p, __FILE__, __LINE__) != 0)
 #define __all_sync(m, p)             (emu_vote(m, p, __FILE__, __LINE__) == 0xffffffffu)
 #define __syncwarp()                 ((void)emu_vote(0xffffffffu, 0, __FILE__, __LINE__))
+
+static inline int __popc(unsigned x) { return __builtin_popcount(x); }
+static inline int __ffs(int x) { return __builtin_ffs(x); }
 
 template <class T> static inline T atomicAdd(T *p, T v) { T was = *p; *p += v; return was; }
 template <class T> static inline T atomicMax(T *p, T v) { T was = *p; if (v > was) *p = v; return was; }
@@ -113,6 +118,15 @@ cudaError_t cudaFreeHost(void *p);
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind, cudaStream_t s);
 cudaError_t cudaMemsetAsync(void *p, int v, size_t n, cudaStream_t s);
+typedef struct emu_graph *cudaGraph_t;
+typedef struct emu_graph *cudaGraphExec_t;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, enum cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t g, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
+cudaError_t cudaGraphDestroy(cudaGraph_t g);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 template <class F> static inline cudaError_t cudaFuncSetAttribute(F, enum cudaFuncAttribute, int) { return cudaSuccess; }
 
 #endif

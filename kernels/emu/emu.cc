@@ -261,6 +261,28 @@ void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body
     free(emu_here.dynamic);
 }
 
+/* ---- graphs: what would have been done, in order ---- */
+
+struct emu_graph { std::vector<std::function<void()>> work; };
+static struct emu_graph *recording;
+
+void emu_do(std::function<void()> work)
+{
+    if (recording) recording->work.push_back(work);
+    else work();
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t, enum cudaStreamCaptureMode) { recording = new emu_graph(); return cudaSuccess; }
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *g) { *g = recording; recording = NULL; return cudaSuccess; }
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t g, unsigned long long) { *exec = new emu_graph(*g); return cudaSuccess; }
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+    for (std::function<void()> &w : exec->work) w();
+    return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t g) { delete g; return cudaSuccess; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { delete exec; return cudaSuccess; }
+
 /* ---- the runtime's calls: there is one device, the host; a stream's work is done when the call returns ---- */
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -282,9 +304,14 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int)
 }
 cudaError_t cudaStreamCreate(cudaStream_t *s) { *s = NULL; return cudaSuccess; }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t)
+{
+    if (recording) misuse("waiting for the stream while a graph is recorded", NULL, 0);
+    return cudaSuccess;
+}
 cudaError_t cudaMalloc(void **p, size_t n)
 {
+    if (recording) misuse("memory allocated while a graph is recorded", NULL, 0);
     void *got = NULL;
     if (posix_memalign(&got, 256, n ? n : 1)) return cudaErrorMemoryAllocation;
     memset(got, 0xff, n);
@@ -302,7 +329,11 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 }
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind, cudaStream_t)
 {
-    memmove(to, from, n);
+    emu_do([=] { memmove(to, from, n); });
     return cudaSuccess;
 }
-cudaError_t cudaMemsetAsync(void *p, int v, size_t n, cudaStream_t) { memset(p, v, n); return cudaSuccess; }
+cudaError_t cudaMemsetAsync(void *p, int v, size_t n, cudaStream_t)
+{
+    emu_do([=] { memset(p, v, n); });
+    return cudaSuccess;
+}

@@ -91,12 +91,30 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static std::vector<float> dense(const void *p, cublasLtMatrixLayout_t l, bool transposed)      /* [cols][rows], or [rows][cols] */
+static std::vector<float> dense(const void *p, const struct emu_lt_layout *l, bool transposed)      /* [cols][rows], or [rows][cols] */
 {
     std::vector<float> v((size_t)l->rows * l->cols);
     for (size_t j = 0; j < l->cols; j++)
         for (size_t i = 0; i < l->rows; i++) v[transposed ? i * l->cols + j : j * l->rows + i] = element(p, l->t, j * (size_t)l->ld + i);
     return v;
+}
+
+static void product(const struct emu_lt_desc *d, float alpha, const void *a, const struct emu_lt_layout *la, const void *b,
+                    const struct emu_lt_layout *lb, float beta, const void *c, const struct emu_lt_layout *lc, void *to, const struct emu_lt_layout *lto)
+{
+    size_t m = lto->rows, n = lto->cols, k = d->ta ? la->rows : la->cols;
+    std::vector<float> av = dense(a, la, d->ta), bv = dense(b, lb, !d->tb), sum(m);    /* av [k][m], bv [k][n] */
+    for (size_t j = 0; j < n; j++) {
+        for (size_t i = 0; i < m; i++) sum[i] = 0;
+        for (size_t x = 0; x < k; x++)
+            for (size_t i = 0; i < m; i++) sum[i] += av[x * m + i] * bv[x * n + j];
+        for (size_t i = 0; i < m; i++) {
+            float v = alpha * sum[i];
+            if (beta != 0) v += beta * element(c, lc->t, j * (size_t)lc->ld + i);
+            if (d->epilogue == CUBLASLT_EPILOGUE_BIAS) v += element(d->bias, lto->t, i);
+            put(to, lto->t, j * (size_t)lto->ld + i, v);
+        }
+    }
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const void *alpha, const void *a, cublasLtMatrixLayout_t la,
@@ -110,18 +128,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
             fprintf(stderr, "emulated cublasLtMatmul: matrix %c is not aligned to %u bytes as promised\n", "ABCD"[i], algo->align[i]);
             abort();
         }
-    size_t m = lto->rows, n = lto->cols, k = d->ta ? la->rows : la->cols;
-    std::vector<float> av = dense(a, la, d->ta), bv = dense(b, lb, !d->tb), sum(m);    /* av [k][m], bv [k][n] */
-    for (size_t j = 0; j < n; j++) {
-        for (size_t i = 0; i < m; i++) sum[i] = 0;
-        for (size_t x = 0; x < k; x++)
-            for (size_t i = 0; i < m; i++) sum[i] += av[x * m + i] * bv[x * n + j];
-        for (size_t i = 0; i < m; i++) {
-            float v = *(const float *)alpha * sum[i];
-            if (*(const float *)beta != 0) v += *(const float *)beta * element(c, lc->t, j * (size_t)lc->ld + i);
-            if (d->epilogue == CUBLASLT_EPILOGUE_BIAS) v += element(d->bias, lto->t, i);
-            put(to, lto->t, j * (size_t)lto->ld + i, v);
-        }
-    }
+    struct emu_lt_layout A = *la, B = *lb, C = *lc, D = *lto;
+    struct emu_lt_desc desc = *d;
+    float al = *(const float *)alpha, be = *(const float *)beta;
+    emu_do([=] { product(&desc, al, a, &A, b, &B, be, c, &C, to, &D); });
     return CUBLAS_STATUS_SUCCESS;
 }

@@ -266,6 +266,22 @@ static struct mat in_callers_order(struct extend *e, struct mat hidden, struct m
     return back;
 }
 
+struct forward { struct model *m; const struct extend *e; struct attend at; };
+
+/* The pass itself, from tokens to the final norm. */
+static void extend_forward(void *v)
+{
+    struct forward *f = v;
+    struct model *m = f->m;
+    struct ops *o = m->o;
+    struct pass *p = &m->pass;
+    const struct block_cfg *c = &m->cfg.text.blocks;
+    o->gather(o, p->act.x[0], m->dec.embed->w, f->e->id);
+    if (f->e->r->feature) o->gather(o, p->act.x[0], f->e->r->features->x, f->e->feature);
+    tower_forward(o, c, m->dec.block, &p->act, &f->at);
+    o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, NULL);
+}
+
 int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, struct mat *hidden)
 {
     struct ops *o = m->o;
@@ -282,21 +298,17 @@ int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, str
     m->space.used = measure.used;
     if (space_reserve(&m->space, o) || arrange(&e)) return -1;
     plan_extend(m, &m->space, r->n, &back);
-    o->gather(o, p->act.x[0], m->dec.embed->w, e.id);
-    if (r->feature) o->gather(o, p->act.x[0], r->features->x, e.feature);
     struct rope_at rope = rope_rows(m, &m->rope, c, p->cs, e.pos, r->n);
-    struct attend at = { .pos = rope.pos, .cs = rope.cs, .kv = &e.pass, .head = block_heads(&m->host, c, r->n) };
-    tower_forward(o, c, m->dec.block, &p->act, &at);
-    o->norm(o, c->norm, p->hidden, p->act.x[c->layers], vec(m->dec.norm), NULL, c->eps, NULL);
+    struct forward f = { m, &e, { .pos = rope.pos, .cs = rope.cs, .kv = &e.pass, .head = block_heads(&m->host, c, r->n) } };
+    o->replay(o, extend_forward, &f);
     *hidden = in_callers_order(&e, p->hidden, back);
     return o->sync(o);
 }
 
-int model_logits(struct model *m, struct mat hidden, const int *row, int n, float *logits)
+int model_logits_there(struct model *m, struct mat hidden, const int *row, int n, struct mat *logits)
 {
     struct ops *o = m->o;
     struct mat w = m->dec.head->w;
-    if (n < 1) return 0;
     size_t xs = round_up((size_t)n * (size_t)hidden.cols * dtype_size(hidden.t), 64), ys = (size_t)n * (size_t)w.rows * sizeof(float);
     if (xs + ys > m->logits_cap) {
         if (m->logits) o->release(o, m->logits);
@@ -304,9 +316,18 @@ int model_logits(struct model *m, struct mat hidden, const int *row, int n, floa
         m->logits_cap = m->logits ? xs + ys : 0;
         if (!m->logits) return -1;
     }
-    struct mat x = mat_of(m->logits, hidden.t, n, hidden.cols), y = mat_of((uint8_t *)m->logits + xs, DT_F32, n, w.rows);
+    struct mat x = mat_of(m->logits, hidden.t, n, hidden.cols);
+    *logits = mat_of((uint8_t *)m->logits + xs, DT_F32, n, w.rows);
     o->gather(o, x, hidden, row);
-    o->linear(o, y, x, w, NULL);
-    o->download(o, logits, y.p, ys);
-    return o->sync(o);
+    o->linear(o, *logits, x, w, NULL);
+    return 0;
+}
+
+int model_logits(struct model *m, struct mat hidden, const int *row, int n, float *logits)
+{
+    struct mat y;
+    if (n < 1) return 0;
+    if (model_logits_there(m, hidden, row, n, &y)) return -1;
+    m->o->download(m->o, logits, y.p, (size_t)n * (size_t)y.cols * sizeof(float));
+    return m->o->sync(m->o);
 }

@@ -96,6 +96,8 @@ void model_digest_now(struct model *m)
 {
     struct buf s = {0};
     struct pieces p = { .m = m };
+    memset(m->digest, '0', HASH_HEX - 1);
+    if (m->o->measuring) return;               /* there are no values */
     struct par *pool = par_new(m->o->threads);
     struct hash *h = hash_new();
     describe(&m->cfg, &s);

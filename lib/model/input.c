@@ -98,6 +98,17 @@ struct model_io *model_io_open(const char *dir, const struct model_io_cfg *want)
     return NULL;
 }
 
+struct tiles model_io_largest(const struct model_io *io)
+{
+    static const int shape[][2] = { { 4096, 4096 }, { 8192, 4096 }, { 4096, 8192 }, { 8192, 1024 }, { 1024, 8192 }, { 6144, 4096 }, { 4096, 6144 } };
+    struct tiles most = { 0 };
+    for (int i = 0; io->cfg->has_vision && i < countof(shape); i++) {
+        struct tiles t = pre_tiles(&io->media->pre, shape[i][0], shape[i][1]);
+        if (tiles_floats(&t) > tiles_floats(&most)) most = t;
+    }
+    return most;
+}
+
 void model_io_free(struct model_io *io)
 {
     if (!io) return;

@@ -40,6 +40,7 @@ struct model_io_cfg {
     const char *prm_style;                     /* ... asked in this style (text/prm_form.h); NULL: the folder's */
 };
 struct model_io *model_io_open(const char *dir, const struct model_io_cfg *c);         /* NULL + fail() */
+struct tiles model_io_largest(const struct model_io *io);                /* of large pictures of many shapes, what takes most; n 0: no images */
 void model_io_free(struct model_io *io);                               /* NULL is fine */
 
 struct input_image {

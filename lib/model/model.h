@@ -68,6 +68,10 @@ MUST_USE int model_forward(struct model *m, const struct model_batch *b, struct 
 MUST_USE int model_backward(struct model *m, const struct model_batch *b, struct mat dhidden);
 struct mat model_dhidden(struct model *m);     /* zeroed [ntok, C] of the last forward, for the objective to add to */
 void model_recompute(struct model *m, bool on);
+/* Device memory that a batch's activations take (pixels may be missing); and room for so much, so that no later pass that
+ * takes no more allocates. */
+MUST_USE int model_space(struct model *m, const struct model_batch *b, size_t *bytes);
+MUST_USE int model_reserve(struct model *m, size_t bytes);
 /* The output head [V, C] and its gradient (NULL when frozen); the tied embedding where tied. */
 struct mat model_head(struct model *m, float **grad);
 
@@ -88,6 +92,8 @@ struct model_rows { int n; const int *node, *id, *feature; const struct model_fe
 /* hidden [n, C] behind the final norm, owned by the model until the next call. */
 MUST_USE int model_extend(struct model *m, struct kv *kv, const struct model_rows *r, struct mat *hidden);
 /* logits, host f32 [n, V], of the hidden rows row[i]. */
+/* The same left on the device, until the next call of either; errors wait for sync(). */
+MUST_USE int model_logits_there(struct model *m, struct mat hidden, const int *row, int n, struct mat *logits);
 MUST_USE int model_logits(struct model *m, struct mat hidden, const int *row, int n, float *logits);
 
 #endif

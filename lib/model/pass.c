@@ -111,6 +111,15 @@ static void plan(struct model *m, struct space *s, const struct model_batch *b)
     plan_backward(m, s, b);
 }
 
+/* What is kept for the backward, and how far it goes. */
+static void note_parts(struct model *m, const struct model_batch *b)
+{
+    struct pass *p = &m->pass;
+    p->keep = m->flags & MODEL_TRAIN;
+    p->into_vision = b->nimage && part_trains(m, PART_VISION);
+    p->into_projector = b->nimage && (p->into_vision || part_trains(m, PART_PROJECTOR));
+}
+
 static int prepare(struct model *m, const struct model_batch *b)
 {
     struct pass *p = &m->pass;
@@ -122,9 +131,7 @@ static int prepare(struct model *m, const struct model_batch *b)
     if (check_sequences(b) || token_index(m, b, &maxpos)) return -1;
     if (maxpos >= m->cfg.text.max_pos) return fail("position %d: the model knows %d", maxpos, m->cfg.text.max_pos);
     if (rope_reserve(m, &m->rope, &m->cfg.text.blocks, maxpos + 1)) return -1;
-    p->keep = m->flags & MODEL_TRAIN;
-    p->into_vision = b->nimage && part_trains(m, PART_VISION);
-    p->into_projector = b->nimage && (p->into_vision || part_trains(m, PART_PROJECTOR));
+    note_parts(m, b);
     plan(m, &measure, b);
     m->space.used = measure.used;
     if (space_reserve(&m->space, m->o)) return -1;
@@ -133,6 +140,26 @@ static int prepare(struct model *m, const struct model_batch *b)
     p->ntok = b->ntok;
     p->nimage = b->nimage;
     return 0;
+}
+
+int model_space(struct model *m, const struct model_batch *b, size_t *bytes)
+{
+    struct space measure = {0};
+    struct pass *p = &m->pass;
+    p->ntok = 0;
+    arena_reset(&m->host);
+    if ((p->nfeature = vision_begin(m, b->image, b->nimage)) < 0) return fail_in("batch");
+    note_parts(m, b);
+    plan(m, &measure, b);
+    *bytes = measure.used;
+    return 0;
+}
+
+int model_reserve(struct model *m, size_t bytes)
+{
+    m->pass.ntok = 0;
+    m->space.used = bytes;
+    return space_reserve(&m->space, m->o);
 }
 
 static struct attend attend_batch(const struct model *m, const struct model_batch *b)

@@ -182,6 +182,7 @@ static void init_one(struct model *m, struct param *p, const struct param_info *
 
 int weights_fill(struct model *m, uint64_t seed)
 {
+    if (m->o->measuring) return 0;
     for (int i = 0; i < m->ps.n; i++) {
         if (m->info[i].src) load_one(m, &m->ps.v[i], &m->info[i]);
         else init_one(m, &m->ps.v[i], &m->info[i], seed);

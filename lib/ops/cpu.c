@@ -4,6 +4,7 @@
 #include "ops/cpu.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,20 +39,50 @@ static int cpu_sync(struct ops *o)
 
 /* ---- memory ---- */
 
+static void *take(struct ops *o, size_t bytes, const char *what)
+{
+    if (o->measuring) return usage_reserve(o->usage, bytes, what);
+    void *p = mem_try(bytes, what);
+    if (p) usage_add(o->usage, p, bytes, what);
+    return p;
+}
+
+static void give(struct ops *o, void *p)
+{
+    if (o->measuring) {
+        usage_release(o->usage, p);
+        return;
+    }
+    usage_drop(o->usage, p);
+    free(p);
+}
+
+static size_t cpu_room(struct ops *o)
+{
+    double kb = 0;
+    char line[128];
+    FILE *f = fopen("/proc/meminfo", "r");
+    (void)o;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %lf", &kb) == 1) break;
+    if (f) fclose(f);
+    return kb > 0 ? (size_t)(kb * 1024) : (size_t)4 << 30;
+}
+
 void *cpu_scratch(struct cpu *c, int worker, enum scratch which, size_t bytes)
 {
     struct worker *w = &c->worker[worker];
     if (w->buf[which].n >= bytes) return w->buf[which].p;
-    free(w->buf[which].p);
+    give(&c->ops, w->buf[which].p);
     size_t n = bytes + bytes / 4;
-    w->buf[which].p = mem_try(n, "scratch");
+    w->buf[which].p = take(&c->ops, n, "work memory");
     w->buf[which].n = w->buf[which].p ? n : 0;
     if (!w->buf[which].p) cpu_fail(c, err_msg());
     return w->buf[which].p;
 }
 
-static void *cpu_alloc(struct ops *o, size_t bytes, const char *what) { (void)o; return mem_try(bytes, what); }
-static void cpu_release(struct ops *o, void *p) { (void)o; free(p); }
+static void *cpu_alloc(struct ops *o, size_t bytes, const char *what) { return take(o, bytes, what); }
+static void cpu_release(struct ops *o, void *p) { give(o, p); }
 static void cpu_copy_in(struct ops *o, void *dst, const void *host, size_t n) { (void)o; memcpy(dst, host, n); }
 static void cpu_copy_out(struct ops *o, void *host, const void *src, size_t n) { (void)o; memcpy(host, src, n); }
 
@@ -110,6 +141,8 @@ void cpu_sum_parts(struct cpu *c, float *out, const float *part, size_t n, int p
     par_for(c->pool, (int)((n + SUM_CHUNK - 1) / SUM_CHUNK), sum_task, &l);
 }
 
+static void cpu_replay(struct ops *o, void (*work)(void *), void *arg) { (void)o; work(arg); }
+
 /* ---- the table ---- */
 
 static void cpu_close(struct ops *o)
@@ -117,8 +150,9 @@ static void cpu_close(struct ops *o)
     struct cpu *c = cpu_of(o);
     dnnl_delete(c->dnnl);
     for (int i = 0; c->worker && i < par_threads(c->pool); i++)
-        for (int j = 0; j < SCRATCH_COUNT; j++) free(c->worker[i].buf[j].p);
+        for (int j = 0; j < SCRATCH_COUNT; j++) give(o, c->worker[i].buf[j].p);
     free(c->worker);
+    usage_free(o->usage);
     par_free(c->pool);
     pthread_mutex_destroy(&c->failure->lock);
     free(c->failure->why);
@@ -139,7 +173,8 @@ struct ops *ops_cpu_with(int threads, const char *isa, bool bf16_by_dnnl)
     pthread_mutex_init(&c->failure->lock, NULL);
     c->ops = (struct ops){
         .name = "cpu", .threads = threads, .fast = dnnl_bf16_native() ? DT_BF16 : DT_F32, .ctx = c, .close = cpu_close, .sync = cpu_sync, .alloc = cpu_alloc, .release = cpu_release,
-        .upload = cpu_copy_in, .download = cpu_copy_out, .zero = cpu_zero,
+        .usage = usage_new(), .room = cpu_room, .measure = cpu_set_measuring, .upload = cpu_copy_in, .download = cpu_copy_out, .zero = cpu_zero,
+        .replay = cpu_replay,
     };
     cpu_set_products(&c->ops);
     cpu_set_rows(&c->ops);

@@ -69,5 +69,6 @@ void cpu_set_rows(struct ops *o);
 void cpu_set_moves(struct ops *o);
 void cpu_set_attention(struct ops *o);
 void cpu_set_losses(struct ops *o);
+void cpu_set_measuring(struct ops *o);         /* every op that needs no large work memory does nothing */
 
 #endif

@@ -53,6 +53,7 @@ static void run_chunk(struct ops *o, struct chunk *k)
 {
     o->gather(o, k->x, k->a->x, k->row);
     o->linear(o, k->logit, k->x, k->a->w, NULL);
+    if (o->measuring) return;
     par_for(k->c->pool, k->n, logprob_task, k);
     if (k->d.p) chunk_backward(o, k);
 }

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/mem.h"
+#include "ops/usage.h"
 
 enum dtype { DT_F32, DT_BF16 };
 struct mat { void *p; enum dtype t; int rows, cols; int64_t ld; };
@@ -86,17 +87,29 @@ struct adamw_args {
     float lr, b1, b2, eps, decay, bc1, bc2, gscale;
 };
 
+/* A token from row `row` of some logits: search/sample.h has the meaning of temperature, top_k and top_p, and how u in [0, 1)
+ * chooses. logprob: of the plain distribution. id -1: the row holds NaN, or no finite maximum. */
+struct draw_how { double temperature, top_p, u; int top_k, row; };
+struct drawn { int id; float logprob; };
+
 struct ops {
     const char *name;                          /* "cpu", "cuda" */
     int threads;                               /* of the host, that it may use */
     enum dtype fast;                           /* the faster of f32 and bf16 here */
+    struct usage *usage;                       /* of its memory: what alloc() was told, and "work memory" of the ops themselves */
+    bool measuring;
     /* ---- memory ---- */
+    void  (*measure)(struct ops *);            /* to be called first: from now on alloc() only counts, and no op computes or copies (numbers handed back are 0); work memory is counted where it is large */
+    size_t (*room)(struct ops *);              /* bytes of memory that are free now */
     void *(*alloc)(struct ops *, size_t bytes, const char *what);     /* zeroed; NULL + fail() */
     void  (*release)(struct ops *, void *p);
     void  (*upload)(struct ops *, void *dst, const void *host, size_t bytes);
     void  (*download)(struct ops *, void *host, const void *src, size_t bytes);
     void  (*zero)(struct ops *, void *p, size_t bytes);
     int   (*sync)(struct ops *);               /* 0, or -1 with the first error since the last sync */
+    /* Does what work(arg) does: calls of this table, none that hands numbers to the host. Work that comes back in the same shape
+     * may be launched as a whole; work is called up to twice, the same way. */
+    void  (*replay)(struct ops *, void (*work)(void *), void *arg);
     /* ---- products ---- */
     void (*linear)   (struct ops *, struct mat y, struct mat x, struct mat w, const float *bias);   /* y[T,N] = x[T,K] w[N,K]^T + bias[N]; y may be f32 where x, w are bf16 */
     void (*linear_dx)(struct ops *, struct mat dx, struct mat dy, struct mat w);                    /* dx[T,K] += dy[T,N] w[N,K]; dx may be f32 */
@@ -129,6 +142,8 @@ struct ops {
     void   (*logprob)(struct ops *, const struct logprob_args *);
     void   (*adamw)  (struct ops *, const struct adamw_args *);
     double (*sumsq)  (struct ops *, const float *p, size_t n);                                       /* [dev]; fixed order */
+    /* ---- sampling; how, out: host arrays [n]. NULL: the device has none, and logits are downloaded to be drawn from ---- */
+    void   (*draw)(struct ops *, struct mat logit, const struct draw_how *how, int n, struct drawn *out);
     void   *ctx;                               /* the backend's own */
     void  (*close)(struct ops *);              /* frees ctx and the table */
 };

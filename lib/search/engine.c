@@ -82,7 +82,9 @@ static int alloc_rows(struct engine *e)
     e->over = mem_array((size_t)e->batch, sizeof *e->over);
     e->draw = mem_array((size_t)e->batch, sizeof *e->draw);
     e->start = mem_array((size_t)e->nlogit, sizeof *e->start);
-    e->logits = mem_try((size_t)e->nlogit * (size_t)e->V * sizeof(float), "logits");
+    if (!e->o->draw) e->logits = mem_try((size_t)e->nlogit * (size_t)e->V * sizeof(float), "logits");
+    e->how = mem_array((size_t)e->batch, sizeof *e->how);
+    e->drawn = mem_array((size_t)e->batch, sizeof *e->drawn);
     e->sampler = mem_array((size_t)par_threads(e->pool), sizeof(struct sampler *));
     for (int i = 0; i < par_threads(e->pool); i++) e->sampler[i] = sampler_new(e->V);
     e->node = mem_array(rows, sizeof *e->node);
@@ -90,7 +92,7 @@ static int alloc_rows(struct engine *e)
     e->feature = mem_array(rows, sizeof *e->feature);
     e->row = mem_array(rows, sizeof *e->row);
     e->fill = mem_array((size_t)e->prefill, sizeof *e->fill);
-    return e->logits ? 0 : -1;
+    return e->logits || e->o->draw ? 0 : -1;
 }
 
 struct engine *engine_new(struct model *m, struct par *pool, const struct engine_cfg *c)
@@ -133,6 +135,8 @@ void engine_free(struct engine *e)
     free(e->draw);
     free(e->start);
     free(e->logits);
+    free(e->how);
+    free(e->drawn);
     free(e->node);
     free(e->id);
     free(e->feature);

@@ -79,6 +79,9 @@ MUST_USE int engine_submit(struct engine *e, struct gen_request *r);
 bool engine_wants(const struct engine *e);     /* few requests are waiting to start: time to submit more */
 MUST_USE int engine_step(struct engine *e);    /* 1: worked, 0: nothing to do, -1 */
 bool engine_take(struct engine *e, struct gen_done *out);
+/* For a model whose ops measure (ops.h): a round as large as can be, with an image of these tiles (NULL: none) encoded
+ * before it; then the ops' usage tells what generating takes. */
+MUST_USE int engine_measure(struct engine *e, const struct tiles *image);
 struct engine_stats engine_stats(const struct engine *e);
 void gen_paths_free(struct gen_path *p, int n);
 

@@ -72,7 +72,7 @@ struct path {                                  /* a path being decoded */
 
 struct start { struct job *job; int n; };      /* n paths of the job start now */
 struct fill { struct piece *piece; int rows; };
-struct draw { const float *logit; struct path *path; struct sampled got; };
+struct draw { int row; struct path *path; struct sampled got; };           /* row: of the logits computed last */
 
 struct engine {
     struct model *m;
@@ -86,7 +86,8 @@ struct engine {
     bool *over;                                /* [batch] the path in that row has ended */
     struct start *start;                       /* [nlogit] */
     struct draw *draw; int nlogit;             /* [batch]; rows of logits at a time */
-    float *logits;                             /* [nlogit, V] */
+    float *logits;                             /* [nlogit, V]; NULL where the device draws */
+    struct draw_how *how; struct drawn *drawn; /* [batch], for it */
     struct sampler **sampler;                  /* one a thread */
     int *node, *id, *feature, *row;            /* [batch + prefill] of a pass */
     struct fill *fill; int nfill;              /* [prefill] which pieces have rows in it */

@@ -84,19 +84,43 @@ static void compact(struct engine *e)
 
 /* ---- tokens ---- */
 
+static double uniform_of(const struct path *p)
+{
+    const struct gen_request *r = &p->job->r;
+    return (double)rng_uniform(r->key, p->out->index, r->first_pos + (uint64_t)p->out->n);
+}
+
 static void draw_one(void *arg, int i, int worker)
 {
     struct engine *e = arg;
     struct draw *d = &e->draw[i];
     const struct gen_request *r = &d->path->job->r;
-    double u = (double)rng_uniform(r->key, d->path->out->index, r->first_pos + (uint64_t)d->path->out->n);
-    d->got = sampler_draw(e->sampler[worker], d->logit, &r->how, u);
+    double u = uniform_of(d->path);
+    d->got = sampler_draw(e->sampler[worker], e->logits + (size_t)d->row * (size_t)e->V, &r->how, u);
 }
 
-/* Fills draw[0, n). Small rows are not worth waking a thread for; the result is the same. */
-static int draw_all(struct engine *e, int n)
+static int draw_there(struct engine *e, struct mat logits, int n)
 {
-    par_for((size_t)n * (size_t)e->V > 1 << 15 ? e->pool : NULL, n, draw_one, e);
+    for (int i = 0; i < n; i++) {
+        const struct sampling *s = &e->draw[i].path->job->r.how;
+        e->how[i] = (struct draw_how){ s->temperature, s->top_p, uniform_of(e->draw[i].path), s->top_k, e->draw[i].row };
+    }
+    e->o->draw(e->o, logits, e->how, n, e->drawn);
+    for (int i = 0; i < n; i++) e->draw[i].got = (struct sampled){ e->drawn[i].id, e->drawn[i].logprob };
+    return e->o->sync(e->o);
+}
+
+/* Fills draw[0, n) from the logits of the hidden rows e->row[0, rows): on the device where it can, so that no more than
+ * tokens comes to the host. Small rows are not worth waking a thread for; the result is the same. */
+static int draw_all(struct engine *e, struct mat hidden, int rows, int n)
+{
+    struct mat there;
+    if (e->o->draw) {
+        if (model_logits_there(e->m, hidden, e->row, rows, &there) || draw_there(e, there, n)) return -1;
+    } else {
+        if (model_logits(e->m, hidden, e->row, rows, e->logits)) return -1;
+        par_for((size_t)n * (size_t)e->V > 1 << 15 ? e->pool : NULL, n, draw_one, e);
+    }
     for (int i = 0; i < n; i++)
         if (e->draw[i].got.id < 0) return fail("the model's logits are not finite numbers");
     e->stats.tokens += (uint64_t)n;
@@ -108,9 +132,8 @@ int paths_advance(struct engine *e, struct mat hidden)
     for (int begin = 0; begin < e->nactive; begin += e->nlogit) {
         int n = mem_min(e->nlogit, e->nactive - begin);
         for (int i = 0; i < n; i++) e->row[i] = begin + i;
-        if (model_logits(e->m, hidden, e->row, n, e->logits)) return -1;
-        for (int i = 0; i < n; i++) e->draw[i] = (struct draw){ e->logits + (size_t)i * (size_t)e->V, &e->active[begin + i], { 0 } };
-        if (draw_all(e, n)) return -1;
+        for (int i = 0; i < n; i++) e->draw[i] = (struct draw){ i, &e->active[begin + i], { 0 } };
+        if (draw_all(e, hidden, n, n)) return -1;
         for (int i = 0; i < n; i++) e->over[begin + i] = path_push(&e->active[begin + i], e->draw[i].got);
     }
     compact(e);
@@ -172,7 +195,6 @@ static int start_some(struct engine *e, int n)
         e->o->upload(e->o, (char *)e->leaf.p + (size_t)i * C, job_leaf(s[i].job)->last, C);
         e->row[i] = i;
     }
-    if (model_logits(e->m, mat_rows(e->leaf, 0, n), e->row, n, e->logits)) return -1;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < s[i].n; k++) insert(e, s[i].job);
     int nd = 0;
@@ -181,9 +203,9 @@ static int start_some(struct engine *e, int n)
         if (e->active[i].out->n) continue;
         int k = 0;
         while (s[k].job != e->active[i].job) k++;
-        e->draw[nd++] = (struct draw){ e->logits + (size_t)k * (size_t)e->V, &e->active[i], { 0 } };
+        e->draw[nd++] = (struct draw){ k, &e->active[i], { 0 } };
     }
-    if (draw_all(e, nd)) return -1;
+    if (draw_all(e, mat_rows(e->leaf, 0, n), n, nd)) return -1;
     for (int i = 0; i < nd; i++) e->over[e->draw[i].path - e->active] = path_push(e->draw[i].path, e->draw[i].got);
     remove_started(&e->open);
     compact(e);

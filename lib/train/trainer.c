@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/trainer.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 #include "store/json.h"
 #include "train/folder.h"
+#include "train/largest.h"
 #include "train/loader.h"
 #include "train/state.h"
 
@@ -236,11 +238,48 @@ static int after_step(struct trainer *t, const struct train_report *r)
     return stop ? fail("stopped behind step %d of %d; the same command with --resume goes on", t->done, t->steps) : 0;
 }
 
+/* ---- memory ---- */
+
+static struct batch_cfg batch_cfg_of(const struct trainer *t)
+{
+    return (struct batch_cfg){ t->job->ds, t->job->io, t->c->share, t->c->jitter, t->c->seed };
+}
+
+/* Room for the activations of every micro-batch of the epoch that comes, before its first step. */
+static int reserve(struct trainer *t, const struct plan *p, struct largest *largest)
+{
+    struct batch_cfg bc = batch_cfg_of(t);
+    if (largest_of(t->job->m, &bc, p, largest)) return -1;
+    size_t room = t->o->room(t->o);
+    if (!model_reserve(t->job->m, largest->bytes)) return 0;
+    return fail_kind(ERR_DEVICE, "the activations of %d rows take %.2f GB, and %.2f GB are free: smaller --micro-tokens, or --recompute, need less",
+                     p->micro[largest->micro].rows, (double)largest->bytes * 1e-9, (double)room * 1e-9);
+}
+
+/* A step of the largest micro-batch alone. */
+static int measured_step(struct trainer *t, const struct plan *p)
+{
+    struct batch_cfg bc = batch_cfg_of(t);
+    struct batch b = { 0 };
+    struct train_sum sum = { 0 };
+    struct largest l;
+    double norm;
+    if (reserve(t, p, &l)) return -1;
+    const struct micro *m = &p->micro[l.micro];
+    int bad = batch_build(&b, &bc, p->order + m->first, m->n, 0) || compute(t, &b, 1, &sum)
+           || optim_step(&t->c->optim, t->ps, t->o, 0, 1, &norm);
+    batch_free(&b);
+    return bad ? -1 : 0;
+}
+
+/* ---- an epoch ---- */
+
 static int one_epoch(struct trainer *t)
 {
     struct plan p;
+    struct largest l;
     plan_make(&p, t->job->ds, &t->plan_cfg, t->done / t->epoch_steps);
-    int step = t->done % t->epoch_steps, bad = loader_start(t->loader, &p, plan_first(&p, step));
+    int step = t->done % t->epoch_steps, bad = reserve(t, &p, &l) || loader_start(t->loader, &p, plan_first(&p, step));
     for (; !bad && step < p.steps && t->done < t->steps; step++) {
         struct train_report r = { 0 };
         bad = one_step(t, &p, step, &r) ? fail_in("step %d", t->done + 1) : after_step(t, &r);
@@ -279,7 +318,7 @@ static int prepare(struct trainer *t)
 
 static int train(struct trainer *t)
 {
-    struct batch_cfg bc = { t->job->ds, t->job->io, t->c->share, t->c->jitter, t->c->seed };
+    struct batch_cfg bc = batch_cfg_of(t);
     t->loader = loader_new(&bc, t->c->threads);
     t->log = train_log_open(t->c->log, t->done, t->job->obj);
     int bad = !t->log;
@@ -312,4 +351,16 @@ int train_run(const struct train_job *job)
     free(t.state_dir);
     free(t.out);
     return r;
+}
+
+int train_measure(const struct train_job *job)
+{
+    struct trainer t = { .job = job, .c = job->cfg, .ps = model_params(job->m), .o = model_ops(job->m) };
+    struct plan p;
+    assert(t.o->measuring);
+    if (prepare(&t)) return -1;
+    plan_make(&p, job->ds, &t.plan_cfg, 0);
+    int bad = measured_step(&t, &p);
+    plan_free(&p);
+    return bad;
 }

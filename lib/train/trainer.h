@@ -54,5 +54,8 @@ struct train_job {
 /* 0: done, OUT is there. 1: it was there already, complete and with the same settings and data. -1: failed, or stopped
  * (the message then says how to go on). */
 MUST_USE int train_run(const struct train_job *job);
+/* For a model whose ops measure (ops.h): a step of the first epoch's largest micro-batch, after which the ops' usage tells
+ * what a run takes. */
+MUST_USE int train_measure(const struct train_job *job);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <unistd.h>
+#include "../unit/device.h"
 #include "../unit/t.h"
 #include "text/tokenizer.h"
 #include "model/model.h"
@@ -219,7 +220,7 @@ static void test_transformers_loads_ours(void)
 
 int main(void)
 {
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     T_RUN(test_llama3_tied_grouped);
     T_RUN(test_llama2_linear_f16_shards);
     T_RUN(test_llama_dynamic);

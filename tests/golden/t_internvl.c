@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define GOLDEN "tests/golden/internvl/"
+#include "../unit/device.h"
 #include "golden.h"
 #include "../unit/tiny_model.h"
 
@@ -145,7 +146,7 @@ static void test_transformers_loads_ours(void)
 
 int main(void)
 {
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     T_RUN(test_logits_qwen2);
     T_RUN(test_logits_llama);
     T_RUN(test_logits_from_bf16_shards);

@@ -2,6 +2,7 @@
  * Reward model and preference objectives against torch: make_objectives.py wrote the numbers.
  */
 #include <stdlib.h>
+#include "../unit/device.h"
 #include "../unit/t.h"
 #include "store/safetensors.h"
 #include "train/objective_dpo.h"
@@ -285,7 +286,7 @@ static void test_dpo(void)
 
 int main(void)
 {
-    dev = ops_cpu(1);
+    dev = test_ops(1);
     if (!dev || st_open(DIR_MODEL "/golden.safetensors", &checkpoint) || st_open("tests/golden/objectives/golden.safetensors", &golden)) {
         printf("# %s\n", err_msg());
         return 1;

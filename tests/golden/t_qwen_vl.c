@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define GOLDEN "tests/golden/qwen_vl/"
+#include "../unit/device.h"
 #include "golden.h"
 #include "model/input.h"
 #include "pattern.h"
@@ -120,7 +121,7 @@ static void test_input(void)
 
 int main(void)
 {
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     T_RUN(test_logits);
     T_RUN(test_logits_in_bf16);
     T_RUN(test_gradients);

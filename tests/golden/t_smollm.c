@@ -12,6 +12,7 @@
  *   Log-probabilities differ by up to 0.7, so a tie is near below 0.5.
  */
 #include <stdlib.h>
+#include "../unit/device.h"
 #include "../unit/t.h"
 #include "text/tokenizer.h"
 #include "model/model.h"
@@ -156,7 +157,7 @@ int main(void)
         printf("ok 1 - t_smollm # SKIP COS_SMOLLM_GGUF names no SmolLM2-135M-Instruct.Q4_1.gguf\n1..1\n");
         return 0;
     }
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     golden = json_file("tests/golden/smollm.json", 1 << 22);
     tok = golden ? tok_load(path) : NULL;
     m = tok ? model_load(path, dev, DT_F32, 0) : NULL;

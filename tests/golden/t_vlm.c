@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define GOLDEN "tests/golden/"
+#include "../unit/device.h"
 #include "golden.h"
 #include "model/input.h"
 #include "model/model_priv.h"
@@ -227,7 +228,7 @@ static void test_transformers_loads_ours(void)
 
 int main(void)
 {
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     T_RUN(test_positions);
     T_RUN(test_logits);
     T_RUN(test_logits_in_bf16);

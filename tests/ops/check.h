@@ -131,10 +131,11 @@ static inline int check_backends(void (*all)(void))
         { "avx512", 2, false, false }, { "avx2", 3, false, false }, { "base", 1, false, false }, { NULL, 2, true, false },
         { NULL, 2, false, true },
     };
+    const char *only = getenv("COS_DEVICE");   /* cuda: nothing but it */
     check_seed();
     check_ref = ops_ref();
     for (int i = 0; i < countof(b); i++) {
-        if (b[i].isa && !vec_named(b[i].isa)) continue;
+        if ((b[i].isa && !vec_named(b[i].isa)) || (only && !strcmp(only, b[i].cuda ? "cpu" : "cuda"))) continue;
         check_ops = backend_open(&b[i]);
         if (!check_ops) { printf("Bail out! %s\n", err_msg()); return 1; }
         printf("# %s %s, %d threads%s\n", check_ops->name, b[i].isa ? b[i].isa : "best", b[i].threads, b[i].dnnl ? ", bf16 by oneDNN" : "");

@@ -187,7 +187,7 @@ static void all(void)
 {
     T_RUN(test_linear);
     T_RUN(test_logprob);
-    if (check_ops->attn_tree) T_RUN(test_tree);
+    T_RUN(test_tree);
     T_OK(check_ops->sync(check_ops));
 }
 

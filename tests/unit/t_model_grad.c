@@ -2,6 +2,7 @@
  * The whole model's gradient against finite differences, recomputation, frozen parts, and sequences that share a prefix.
  */
 #include <stdlib.h>
+#include "device.h"
 #include "t.h"
 #include "tiny_model.h"
 
@@ -297,7 +298,7 @@ static void test_bad_batches(void)
 
 int main(void)
 {
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     T_RUN(test_gradient_qwen2);
     T_RUN(test_gradient_llama);
     T_RUN(test_gradient_chat);

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <unistd.h>
+#include "device.h"
 #include "store/safetensors.h"
 #include "t.h"
 #include "tiny_model.h"
@@ -256,7 +257,7 @@ static void test_full_disk(void)
 int main(void)
 {
     if (!mkdtemp(dir)) return 1;
-    dev = ops_cpu(2);
+    dev = test_ops(2);
     T_RUN(test_round_trips);
     T_RUN(test_seeds);
     T_RUN(test_config_kept);

@@ -3,6 +3,7 @@
  * one call, cut into nodes anywhere, among other rows in any order, and on any number of threads.
  */
 #include <stdlib.h>
+#include "device.h"
 #include "t.h"
 #include "tiny_model.h"
 
@@ -142,7 +143,7 @@ static void check_chain(struct model *m)
 static void check_model(const char *json)
 {
     for (int threads = 1; threads <= 2; threads++) {
-        dev = ops_cpu(threads);
+        dev = test_ops(threads);
         struct model *m = tiny_model(json, dev, DT_F32, 0);
         if (threads == 1) make_reference(m);
         check_pieces(m);
@@ -164,7 +165,7 @@ static void test_same_bits_of_logits(void)
     for (int t = 0; t < 2; t++) {
         float *all = mem_array((size_t)LEN * 53, sizeof *all), one[53];
         struct mat hidden;
-        dev = ops_cpu(2);
+        dev = test_ops(2);
         struct model *m = tiny_model(tiny_qwen2, dev, t ? DT_BF16 : DT_F32, 0);
         struct kv *kv = kv_new(m, SLOTS);
         int node[LEN], row[LEN], a = kv_node(kv, -1), b = kv_node(kv, -1);
@@ -191,7 +192,7 @@ static void test_same_bits_of_logits(void)
 static void test_counting(void)
 {
     float out[LEN][WIDTH];
-    dev = ops_cpu(1);
+    dev = test_ops(1);
     struct model *m = tiny_model(tiny_text, dev, DT_F32, 0);
     struct kv *kv = kv_new(m, 5 * kv_page() - 3);                        /* whole pages */
     T_INT(kv_free_slots(kv), 5 * kv_page());
@@ -232,7 +233,7 @@ static void test_counting(void)
 
 static void test_positions_end(void)
 {
-    dev = ops_cpu(1);
+    dev = test_ops(1);
     struct model *m = tiny_model(tiny_text, dev, DT_F32, 0);
     struct kv *kv = kv_new(m, 1024);
     struct mat hidden;

@@ -3,6 +3,7 @@
  * every way of batching.
  */
 #include <stdlib.h>
+#include "device.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "search/engine_priv.h"
@@ -364,7 +365,7 @@ static void run_all(const char *json)
 
 int main(void)
 {
-    o = ops_cpu(2);
+    o = test_ops(2);
     pool = par_new(2);
     if (!o) return 1;
     run_all(tiled);

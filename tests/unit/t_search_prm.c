@@ -3,6 +3,7 @@
  * whole passes without a cache, against the engine that sampled them, and against themselves under every cut and order.
  */
 #include <stdlib.h>
+#include "device.h"
 #include "base/hash.h"
 #include "search/engine.h"
 #include "search/logprob.h"
@@ -501,7 +502,7 @@ static void run_all(const char *json)
 
 int main(void)
 {
-    o = ops_cpu(2);
+    o = test_ops(2);
     pool = par_new(2);
     if (!o || !(tok = make_tokenizer())) return 1;
     run_all(tiled);

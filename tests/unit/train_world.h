@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#include "device.h"
 #include "media/image.h"
 #include "t.h"
 #include "train/assemble.h"
@@ -67,7 +68,7 @@ static inline void make_world(void)
     T_CHECK(mkdtemp(root) != NULL);
     base = file_join(root, "base");
     out = file_join(root, "out");
-    ops = ops_cpu(1);
+    ops = test_ops(1);
     T_CHECK(ops != NULL);
     struct tok_trainer *tr = tok_trainer_new();
     struct record *r = rec_new();
