@@ -35,11 +35,13 @@ enum { UNIT = 256 };
 /* Rows of a tree as items. whole: an item has all units of its rows; otherwise one unit, its result at part[row] + unit of
  * the parts, which are folded at the end. Host arrays in one allocation, laid out as sent to the device. */
 struct plan {
-    int *host; size_t n;                       /* ints: nitem, nkey [R], part [R], runs, items */
-    size_t nkey, part, run, item;              /* where each begins */
+    int *host; size_t n;                       /* ints: nitem, nkey [R], part [R], items, runs */
+    size_t nkey, part, item, run;              /* where each begins */
     int nitem, parts;
     bool whole;
 };
+/* At least n, and the same for numbers near n: launches of one token after the other look the same (graph.cu). */
+unsigned plan_rounded(int n);
 struct plan plan_tree(const struct attn_tree_args *a, int rows_a_block, int few_blocks);      /* free host */
 
 /* Do the tensor-core kernels take it? Else the plain ones. */

@@ -218,14 +218,6 @@ void cuda_flash(struct cuda *c, const struct attn_args *a, const struct heads *h
     BY_HEAD(h->D, DP, LAUNCH_WIDE(c, (flash_rows<DP, M, false>), grid, (rows_bytes<DP, M>()), f));
 }
 
-/* At least n, and the same for numbers near n: launches of one token after the other look the same. */
-static unsigned rounded(int n)
-{
-    unsigned r = 16;
-    while (r < (unsigned)n) r *= 2;
-    return r;
-}
-
 void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struct heads *h)
 {
     struct plan p = plan_tree(a, FLASH_WARPS * 16 / h->group, 2 * c->device.multiProcessorCount);
@@ -235,12 +227,12 @@ void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struc
     struct flash f = { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<struct bf16>(a->o),
                        *h, dev, (const struct item *)(dev + p.item), dev + p.nkey, (const struct run *)(dev + p.run), NULL, dev + p.part, NULL, NULL };
     if (!p.whole) {
-        size_t parts = (size_t)rounded(p.parts) * (size_t)h->n;
+        size_t parts = (size_t)plan_rounded(p.parts) * (size_t)h->n;
         f.sums = (float *)cuda_scratch(c, SCRATCH_ATTN, parts * (size_t)(h->D + 2) * sizeof *f.sums);
         if (!f.sums) return;
         f.ml = f.sums + parts * (size_t)h->D;
     }
-    dim3 grid(rounded(p.nitem), (unsigned)a->kv_heads), folds((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS));
+    dim3 grid(plan_rounded(p.nitem), (unsigned)a->kv_heads), folds((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS));
     BY_HEAD(h->D, DP,
         LAUNCH_WIDE(c, (flash_rows<DP, 1, true>), grid, (rows_bytes<DP, 1>()), f);
         if (!p.whole) LAUNCH(c, flash_fold<DP>, folds, dim3(FLASH_THREADS), 0, f));

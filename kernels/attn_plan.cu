@@ -43,6 +43,13 @@ static int cut(const struct rows *t, int unit, int most, struct item *to)
     return n;
 }
 
+unsigned plan_rounded(int n)
+{
+    unsigned r = 16;
+    while (r < (unsigned)n) r *= 2;
+    return r;
+}
+
 /* The runs of each row: its segments, which come in order of position. */
 static void list_runs(struct rows *t, int *used)
 {
@@ -74,9 +81,9 @@ struct plan plan_tree(const struct attn_tree_args *a, int rows_a_block, int few_
     p.nitem = n;
     p.nkey = 1;
     p.part = p.nkey + (size_t)R;
-    p.run = p.part + (size_t)R;
-    p.item = p.run + (size_t)t.first[R] * RUN_INTS;
-    p.n = p.item + (size_t)n * ITEM_INTS;
+    p.item = p.part + (size_t)R;
+    p.run = p.item + (size_t)plan_rounded(n) * ITEM_INTS;
+    p.n = p.run + (size_t)t.first[R] * RUN_INTS;
     p.host = (int *)mem_array(p.n, sizeof *p.host);
     p.host[0] = n;
     for (int r = 0; r < R; r++) {
