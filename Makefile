@@ -99,7 +99,7 @@ $B/tests/%: $$@.o $(ALL_LIBS) $(TEST_KERNELS)
 UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
 HELPERS = $B/tests/bad/make_bad $B/tests/net/server
 $B/tests/net/server: $B/tests/net/actions.o
-TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/golden/*.sh tests/tools/*.bats)
+TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/golden/emulated.sh tests/tools/*.bats)
 test: deps
 	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) $(EMU_PROGS) examples
 	@sh tests/run.sh $B $(TESTS)
