@@ -24,15 +24,17 @@ NS         = 1 2 4 8
 else
 CAPTIONS   = 8000
 KEEP       = 2000
-TRAIN      = 10000
+TRAIN      = 14000
 LABEL      = 1000
-ASK        = 600
+ASK        = 800
 HELD       = 300
 TEST       = 2000
 N          = 16
 NS         = 1 2 4 8 16
 endif
-WORLD      = --difficulty 1 --source chart/read --source chart/diff --source chart/sum --source chart/mean
+WORLD      = --difficulty 1 --source chart/diff --source chart/sum --source chart/mean
+# the share of the authors of the SFT paths who forget the third of three things to add
+HASTY      = 0.75
 CONFIG     = examples/configs/micro.json
 VOCAB      = 512
 MAX_TOKENS = 256
@@ -40,7 +42,7 @@ PRE_OPTS   = --epochs 1 --batch 16 --lr 1.5e-3 --warmup 0.05 --beta2 0.98
 SFT_OPTS   = --epochs 1 --batch 16 --lr 2e-3 --warmup 0.05 --beta2 0.98
 # Labels and reward model: a step is right if one of the rollouts behind it comes to the right answer.
 PATHS      = 4
-ROLLOUTS   = --rollouts 8 --temperature 0.5
+ROLLOUTS   = --rollouts 16
 HIT        = 0.01
 PRM_OPTS   = --epochs 2 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
 # DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft.
@@ -51,10 +53,13 @@ REF        = sft
 ASK_N      = $(N)
 GAP        = 0.1
 PAIRS      =
-DPO_OPTS   = --batch 16 --lr 2e-5 --beta 0.1
+DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
 STEP_WEIGHT = 0.2
+# Search: all sampling of scaling.sh; the policies that it is measured on.
+SEARCH_OPTS = --temperature 0.7
+SEARCHED   = sft
 WEIGHTS    = 0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1
 DTYPE      = f32
 ARGS       =
@@ -85,7 +90,7 @@ else
 
 W = $D/seed$(SEED)
 STD = $(ARGS) --seed $(SEED)
-export BIN DTYPE MAX_TOKENS GAP PAIRS STEP_WEIGHT NS PATHS
+export BIN DTYPE MAX_TOKENS GAP PAIRS STEP_WEIGHT NS PATHS SEARCH_OPTS
 export IMAGES := $W
 PUT  = > $@.part && mv $@.part $@
 # a command of cos-eval, as TSV and as JSON
@@ -96,7 +101,7 @@ values = $(foreach v,$1,$v=$($v))
 differ = $(or $(subst x$1,,x$2),$(subst x$2,,x$1))
 stage  = $(if $(call differ,$(file <$W/$1.set),$(call values,$2)),$(shell mkdir -p $W)$(file >$W/$1.set,$(call values,$2)))
 $(call stage,captions,WORLD CAPTIONS)
-$(call stage,train,WORLD TRAIN)
+$(call stage,train,WORLD TRAIN HASTY)
 $(call stage,label,WORLD LABEL)
 $(call stage,ask,WORLD ASK)
 $(call stage,held,WORLD HELD)
@@ -110,9 +115,9 @@ $(call stage,hit,HIT)
 $(call stage,sample,ASK_N MAX_TOKENS STEP_WEIGHT)
 $(call stage,dpo,GAP PAIRS STEP_WEIGHT START REF DPO_OPTS)
 $(call stage,greedy,MAX_TOKENS)
-$(call stage,scaling,NS MAX_TOKENS)
+$(call stage,scaling,NS MAX_TOKENS SEARCH_OPTS)
 $(call stage,weights,WEIGHTS N)
-$(call stage,results,ROUNDS ABLATION_ROUNDS)
+$(call stage,results,ROUNDS ABLATION_ROUNDS SEARCHED)
 # a model that is there, but older than what it is made of, is made anew
 ANEW = rm -rf $(@D)
 
@@ -121,7 +126,7 @@ DRAW = $(SHAPES) make $(WORLD) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) 
 $W/captions.cos: $W/captions.set
 	$(call DRAW,5,$(CAPTIONS),train --ask caption)
 $W/train.cos: $W/train.set
-	$(call DRAW,,$(TRAIN),train)
+	$(call DRAW,,$(TRAIN),train --hasty $(HASTY))
 $W/label.cos: $W/label.set
 	$(call DRAW,10,$(LABEL),train --questions)
 $W/ask%.cos: $W/ask.set
@@ -145,7 +150,7 @@ $W/direct/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
 	$(SFT) $W/pre $(@D) $(SFT_OPTS) --response answer < $W/mixed.cos
 
 # ---- labels by rollouts, the reward model, and both against the truth on held-out questions ----
-LABELS = SPEND=all ARGS="$(STD)" $Plabel.sh $W/sft $(ROLLOUTS)
+LABELS = ARGS="$(STD)" $Plabel.sh $W/sft $(ROLLOUTS)
 $W/labelled.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
 	$(LABELS) < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos $W/sft/config.json $W/prm.set
@@ -199,19 +204,21 @@ COMPARED = direct-sft sft-$(LAST) $(foreach a,$(ABLATION),$(if $(filter %$(ABLAT
 $(COMPARED:%=$W/compare.%.json): $W/compare.%.json: $$(foreach s,$$(subst -, ,$$*),$W/$$s.test.cos)
 	$(call BOTH,compare,$^)
 
-# ---- inference-time scaling of the last policy, and the weight of the steps in best-of-N ----
-$W/scaling.json: $W/$(LAST)/config.json $W/prm/config.json $W/test.cos $W/scaling.set
-	for f in $(wildcard $W/scaling.*.cos); do $(call drop,$W/scaling.set,$$f); done
-	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$(LAST) $W/prm $W/scaling
-$W/weights.json: $W/scaling.json $W/weights.set
-	for w in $(WEIGHTS); do $(BIN)/cos-select filter --where 'path.index<$N' $(STD) < $W/scaling.pool.cos \
+# ---- inference-time scaling of the policies SEARCHED, and the weight of the steps in best-of-N ----
+SCALING = $(SEARCHED:%=$W/%.scaling.json)
+$(SCALING): $W/%.scaling.json: $W/%/config.json $W/prm/config.json $W/test.cos $W/scaling.set
+	for f in $(wildcard $W/$*.scaling.*.cos); do $(call drop,$W/scaling.set,$$f); done
+	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$* $W/prm $W/$*.scaling
+WEIGHED = $(SEARCHED:%=$W/%.weights.json)
+$(WEIGHED): $W/%.weights.json: $W/%.scaling.json $W/weights.set
+	for w in $(WEIGHTS); do $(BIN)/cos-select filter --where 'path.index<$N' $(STD) < $W/$*.scaling.pool.cos \
 	  | $(BIN)/cos-select best --step-weight $$w $(STD) | $(BIN)/cos-eval accuracy --json $(STD) \
 	  | jq -c --argjson w $$w '{weight: $$w} + .total'; done | jq -s . $(PUT)
 
 # ---- all numbers of this seed in one file ----
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
-        $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $W/scaling.json $W/weights.json
-SIZES = WORLD CAPTIONS KEEP TRAIN LABEL ASK ASK_N HELD TEST PATHS ROLLOUTS N ROUNDS START REF GAP PAIRS STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
+        $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $(SCALING) $(WEIGHED)
+SIZES = WORLD HASTY CAPTIONS KEEP TRAIN LABEL ASK ASK_N HELD TEST PATHS ROLLOUTS N SEARCH_OPTS SEARCHED ROUNDS START REF GAP PAIRS STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
 $W/results.json: $(PARTS) $W/results.set $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
 	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)

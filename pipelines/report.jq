@@ -13,21 +13,26 @@ def rounds: ["sft"] + [.policies[] | select(startswith("dpo"))];
 def last_round: rounds | last;
 def ablation: .policies | map(select(test("^(answer|outcome)"))) | (map(sub("^[a-z]+"; "") | tonumber) | max) as $r
   | map(select(endswith($r | tostring))) + if $r == null then [] else ["dpo\($r)"] end;
+def searched: . as $s | .policies | map(select($s.tables[. + ".scaling"]));
 def called: {direct: "SFT, direct answers", sft: "SFT, chains of steps"}[.]
   // (capture("(?<what>[a-z]+)(?<r>[0-9]+)") | {dpo: "DPO round ", answer: "DPO, answer score only, round ", outcome: "DPO, outcome, round "}[.what] + .r);
 
 # ---- points of the plots ----
+def curve_name($seed; $p): "scaling-\($p)-seed\($seed)";
+def curve_names: .[] | .seed as $seed | searched[] | curve_name($seed; .);
 def lines($name): ([$name | @json] | join("\t")), (.[] | map(. // "nan" | tostring) | join("\t")), "", "";
 def seeds(f): .[] | "seed \(.seed)" as $name | [f] | lines($name);
 def points:
   if $what == "accuracy" then seeds(. as $s | rounds | to_entries[] | .key as $r | .value as $p | $s | total($p) | [$r, .accuracy, .low, .high])
   elif $what == "steps" or $what == "tokens" then
     seeds(. as $s | rounds | to_entries[] | .key as $r | .value as $p | $s | mean($p; $what) | [$r, .value, .low, .high])
-  elif $what == "weights" then seeds(.tables.weights[] | [.weight, .accuracy, .low, .high])
+  elif $what == "weights" then .[] | . as $s | searched[] as $p
+    | [$s.tables[$p + ".weights"][] | [.weight, .accuracy, .low, .high]] | lines("\($p | called), seed \($s.seed)")
   elif $what == "reliability" then seeds(rows("bins")[] | select(.of == "step" and .n > 0) | [.mean_score, .value, .low, .high])
+  elif $what == "curves" then curve_names
   elif $what == "table" then (["seed", "model", "questions", "right", "unparsed", "accuracy", "low", "high", "steps", "tokens"] | @tsv),
     (.[] | . as $s | .policies[] as $p | $s | total($p) | [$s.seed, ($p | called), .n, .correct, .unparsed, .accuracy, .low, .high, .steps, .tokens] | @tsv)
-  else (.[] | select("scaling-seed\(.seed)" == $what)) | rows("scaling") | group_by(.method)[] | .[0].method as $m
+  else .[] | . as $s | searched[] as $p | select(curve_name($s.seed; $p) == $what) | $s | rows($p + ".scaling") | group_by(.method)[] | .[0].method as $m
     | [sort_by(.N)[] | [.N, .value, .low, .high, .tokens]] | lines($m) end;
 
 # ---- the page ----
@@ -49,19 +54,20 @@ def policies($list): . as $all | table(["model, greedy", "seed", "questions", "u
 def points_of: (.value * 100 | fixed1) + " points (" + (.low * 100 | fixed1) + " to " + (.high * 100 | fixed1) + ")";
 def sure($least): if .low == null then null elif .high < $least or .high <= 0 then false elif .low > 0 and .value >= $least then true else null end;
 def difference($a; $b; $least): row("compare.\($a)-\($b)"; "difference") | if . == null then {} else {text: points_of, ok: sure($least)} end;
-def at_most_n($method): rows("scaling") | map(select(.method == $method)) | max_by(.N) // {};
-def claims: . as $s | last_round as $last | (.tables.weights | max_by(.accuracy)) as $peak
+def at_most_n($p; $method): rows($p + ".scaling") | map(select(.method == $method)) | max_by(.N) // {};
+def claims: . as $s | last_round as $last
   | [{claim: "Chains of steps beat direct answers after SFT", paper: "+8.7 points (LLaVA-NeXT)"} + difference("direct"; "sft"; 0),
      {claim: "DPO by the reward model improves on SFT", paper: "+3.4 points; wanted here: 8"} + difference("sft"; $last; 0.08),
      (by_of("prm"; "step"; "accuracy") as $p | by_of("labels"; "step"; "accuracy") as $l
       | {claim: "Step accuracy of the reward model against the truth", paper: "87.3 %", ok: (if $p.value == null then null else $p.value >= 0.873 end),
          text: "\($p.value | percent) (\($p.low | percent) – \($p.high | percent)); the labels themselves \($l.value | percent)"}),
-     (at_most_n("beam") as $beam | at_most_n("best") as $best | at_most_n("vote") as $vote
-      | {claim: "At N = \($vote.N): beam ≥ best-of-N ≥ vote, beam ≥ vote + 5 points", paper: "beam > best-of-N > vote; 5 points at N = 64",
+     (searched[] as $p | $s | at_most_n($p; "beam") as $beam | at_most_n($p; "best") as $best | at_most_n($p; "vote") as $vote
+      | {claim: "\($p | called): at N = \($vote.N) beam ≥ best-of-N ≥ vote, beam ≥ vote + 5 points", paper: "beam > best-of-N > vote; 5 points at N = 64",
          text: "\($beam.value | percent), \($best.value | percent), \($vote.value | percent)",
          ok: ($beam.value >= $best.value and $best.value >= $vote.value and $beam.value >= $vote.value + 0.05)}),
-     {claim: "Best-of-N is best with both step and answer scores", paper: "peak at step weight 0.2", ok: ($peak.weight > 0 and $peak.weight < 1),
-      text: "peak at \($peak.weight): \($peak.accuracy | percent)"},
+     (searched[] as $p | ($s.tables[$p + ".weights"] | max_by(.accuracy)) as $peak
+      | {claim: "\($p | called): best-of-N is best with both step and answer scores", paper: "peak at step weight 0.2",
+         ok: ($peak.weight > 0 and $peak.weight < 1), text: "peak at \($peak.weight): \($peak.accuracy | percent)"}),
      (ablation[] | select(startswith("dpo") | not) | . as $a | ("dpo" + ($a | sub("^[a-z]+"; ""))) as $d
       | (if startswith("answer") then {claim: "Steps and answer beat the answer score alone as reward", paper: "+1.6, +1.6, +2.0 points"}
          else {claim: "Steps and answer beat the outcome as reward", paper: "+1.2, +0.8, +1.7 points"} end)
@@ -77,17 +83,17 @@ def measures($of): ["accuracy", "auroc", "f1_right", "f1_wrong", "share_right", 
     [.[] | . as $s | $m[] as $k | by_of("prm"; $of; $k) as $p | by_of("labels"; $of; $k) as $l | select($p)
      | "<tr><th>\($k)</th><td>\($s.seed)</td><td>\($p.n)</td>" + ([$p, $l | if .value == null then "<td>–</td><td></td>" else
          "<td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low | milli) – \(.high | milli)" end) + "</td>" end] | join("")) + "</tr>"]);
-def scaling_table: table(["method", "seed", "N", "accuracy", "95 % interval", "tokens a question"];
-  [.[] | . as $s | rows("scaling")[] | "<tr><th>\(.method)</th><td>\($s.seed)</td><td>\(.N)</td><td><strong>\(.value | percent)</strong></td>\(range)<td>\(.tokens | number)</td></tr>"]);
-def weight_table: table(["step weight", "seed", "best-of-N", "95 % interval", ""];
-  [.[] | .seed as $seed | .tables.weights[] | "<tr><th>\(.weight)</th><td>\($seed)</td><td><strong>\(.accuracy | percent)</strong></td>\(range)<td>\(bar)</td></tr>"]);
+def scaling_table: table(["model", "method", "seed", "N", "accuracy", "95 % interval", "tokens a question"];
+  [.[] | . as $s | searched[] as $p | $s | rows($p + ".scaling")[] | "<tr><th>\($p | called)</th><td>\(.method)</td><td>\($s.seed)</td><td>\(.N)</td><td><strong>\(.value | percent)</strong></td>\(range)<td>\(.tokens | number)</td></tr>"]);
+def weight_table: table(["model", "step weight", "seed", "best-of-N", "95 % interval", ""];
+  [.[] | . as $s | searched[] as $p | $s.tables[$p + ".weights"][] | "<tr><th>\($p | called)</th><td>\(.weight)</td><td>\($s.seed)</td><td><strong>\(.accuracy | percent)</strong></td>\(range)<td>\(bar)</td></tr>"]);
 def pair_table: ["n", "gap", "step_gap", "answer_gap", "decided_by_step", "chosen_right", "rejected_wrong", "steps_difference", "tokens_difference"] as $k
   | table(["pairs of", "seed"] + $k; [.[] | . as $s | .policies[] | select($s.tables[. + ".pairs"]) | . as $p
     | "<tr><th>\(called)</th><td>\($s.seed)</td>" + ([$k[] as $m | $s | if $m == "n" then row($p + ".pairs"; "gap").n else row($p + ".pairs"; $m).value end
       | "<td>\(if . == null then "–" else milli end)</td>"] | join("")) + "</tr>"]);
 def size_table: table(["size", "value"]; [.[0].sizes | to_entries[] | "<tr><th>\(.key)</th><td class=\"text\">\(.value | esc)</td></tr>"]);
 
-def page: . as $all | (.[0] | rounds) as $rounds | (.[0] | ablation) as $ablation | [.[] | "scaling-seed\(.seed)"] as $scaling
+def page: . as $all | (.[0] | rounds) as $rounds | (.[0] | ablation) as $ablation | [curve_names] as $scaling
   | "<h2>Against the paper</h2>\(claim_table)<p class=\"note\">✓ the paper's direction and, where a size is asked for, the size; ✗ not; · the interval leaves both open.</p>",
     "<h2>Models</h2>\(policies(["direct"] + $rounds))", curves(["accuracy", "steps", "tokens"]),
     "<p class=\"note\">Each round begins with: \(.[0].sizes.START | esc). Its reference: \(.[0].sizes.REF | esc). Steps right: by the world's exact truth.</p>",

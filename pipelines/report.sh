@@ -50,9 +50,9 @@ curve steps "DPO round (0: SFT)" "steps a path" 1:2:3:4 "set xtics 1"
 curve tokens "DPO round (0: SFT)" "tokens a path" 1:2:3:4 "set xtics 1"
 curve weights "weight of the steps" "accuracy, best-of-N" 1:2:3:4
 curve reliability "score of a step" "share right" 1:2:3:4 "set xrange [0:1]; set yrange [0:1]"
-for seed in $(jq .seed "${results[@]}"); do
-    curve "scaling-seed$seed" "N (paths a question), seed $seed" accuracy 1:2:3:4 "set logscale x 2"
-    draw "scaling-seed$seed-tokens" "$plots/scaling-seed$seed.tsv" "tokens generated a question, seed $seed" accuracy 5:2:3:4 "set logscale x"
+for name in $(tables curves); do
+    curve "$name" "N (paths a question), ${name#scaling-}" accuracy 1:2:3:4 "set logscale x 2"
+    draw "$name-tokens" "$plots/$name.tsv" "tokens generated a question, ${name#scaling-}" accuracy 5:2:3:4 "set logscale x"
 done
 into "$out/accuracy.tsv" tables table
 

@@ -4,21 +4,22 @@
 # search for each N.
 #   pipelines/scaling.sh QUESTIONS.cos MODEL PRM OUT [OPTIONS of cos-eval scaling...]
 # NS: the Ns of beam search; the pool has as many paths as the largest ["1 2 4 8 16"]. MAX_TOKENS: a path's length [512].
-# BEAM_OPTS: more options of the search, as "--beam 2".
+# SEARCH_OPTS: more options of all sampling, as "--temperature 0.7". BEAM_OPTS: more options of the beam search, as "--beam 2".
 # Leaves OUT.pool.cos, OUT.beamN.cos, OUT.greedy.cos, OUT.tsv, OUT.json, and begins behind what is there.
 . "$(dirname "$0")/common.sh"
 [ $# -ge 4 ] || usage 'QUESTIONS.cos MODEL PRM OUT [OPTIONS of cos-eval scaling...]'
 questions=$1 model=$2 prm=$3 out=$4
 shift 4
 read -ra ns <<<"${NS:-1 2 4 8 16}"
+read -ra warm <<<"${SEARCH_OPTS:-}"
 read -ra search <<<"${BEAM_OPTS:-}"
 most=$(printf '%s\n' "${ns[@]}" | sort -n | tail -n 1)
 
 answers() {
     cos-generate --model "$model" --max-tokens "${MAX_TOKENS:-512}" "${run[@]}" "$@" <"$questions" | cos-score answer "${std[@]}"
 }
-pool() { answers -n "$most" | cos-score prm --model "$prm" "${run[@]}"; }
-beam() { answers --search beam --prm "$prm" -n "$1" "${search[@]}"; }
+pool() { answers -n "$most" "${warm[@]}" | cos-score prm --model "$prm" "${run[@]}"; }
+beam() { answers --search beam --prm "$prm" -n "$1" "${warm[@]}" "${search[@]}"; }
 
 inputs=("$questions" "$model/config.json" "$prm/config.json")
 fresh "$out.pool.cos" "${inputs[@]}" || into "$out.pool.cos" pool

@@ -32,6 +32,10 @@ enum verdict { RIGHT, UNPARSED, IRRELEVANT, FALSE, VERDICTS };
 extern const char *const verdict_words[VERDICTS];
 enum verdict plan_judge(const struct plan *p, struct slice name, struct slice thought, struct slice reflection);
 
+/* Turns the reference into one of an author in a hurry, who forgets the third of three things to add, and rounds down where he
+ * divides. false, and nothing changes: there are no three. */
+bool plan_hasten(struct plan *p);
+
 /* Draws a world and a question of the kind; tries again until they fit. Answers are balanced: where they could
  * be guessed from the question alone, they are chosen first and the world is made to give them. */
 void task_make(enum task_kind kind, struct rng *r, const struct level *l, struct world *w, struct claim *question, struct plan *p);

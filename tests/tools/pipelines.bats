@@ -19,14 +19,14 @@ setup() {
 # whole OUT [VARIABLE=VALUE]...
 whole() {
     pipelines/cos.sh "$1" QUICK=1 CONFIG=examples/configs/tiny.json WORLD="--difficulty 1 --source chart/read" CAPTIONS=24 KEEP=12 TRAIN=240 LABEL=6 ASK=16 HELD=6 TEST=16 \
-        PRE_OPTS="--batch 12 --lr 1e-3" SFT_OPTS="--epochs 8 --batch 12 --lr 1e-2" N=4 ROLLOUTS="--rollouts 2" PATHS=2 NS="1 2" MAX_TOKENS=96 GAP=0 ROUNDS=2 WEIGHTS="0 0.5 1" \
+        PRE_OPTS="--batch 12 --lr 1e-3" SFT_OPTS="--epochs 8 --batch 12 --lr 1e-2" N=4 ROLLOUTS="--rollouts 2" PATHS=2 NS="1 2" MAX_TOKENS=96 GAP=0 ROUNDS=2 SEARCHED="sft dpo2" WEIGHTS="0 0.5 1" \
         PRM_OPTS="--steps 2 --batch 8 --lr 1e-3" DPO_OPTS="--steps 1 --batch 8 --lr 1e-4" DTYPE=f32 ARGS="-q --threads 1" "${@:2}"
 }
 
 @test "the whole method, killed again and again, ends with the numbers and models of a run that was not" {
     whole "$BATS_FILE_TMPDIR/straight" >"$BATS_TEST_TMPDIR/log" 2>&1 || { tail -n 20 "$BATS_TEST_TMPDIR/log"; return 1; }
     kills=0
-    for file in sft.log.tsv prm.log.tsv dpo1.pairs.cos.part scaling.pool.cos.part; do
+    for file in sft.log.tsv prm.log.tsv dpo1.paths.cos sft.scaling.pool.cos; do
         setsid bash -c "$(declare -f whole); whole '$BATS_FILE_TMPDIR/killed'" >"$BATS_TEST_TMPDIR/out" 2>&1 & pid=$!
         while kill -0 $pid 2>/dev/null && [ ! -e "$BATS_FILE_TMPDIR/killed/seed1/$file" ]; do sleep 0.01; done
         if kill -9 -- -$pid 2>/dev/null; then kills=$((kills + 1)); fi
@@ -65,14 +65,14 @@ whole() {
 @test "the page has every table and curve, and no outside reference" {
     page=$BATS_FILE_TMPDIR/straight/report.html
     for h in "Against the paper" Models "Reward model" "against tokens" "Weight of the steps" "What is rewarded" Pairs Sizes Paths; do grep -q "<h2>.*$h" "$page"; done
-    [ "$(grep -o 'data:image/svg+xml;base64' "$page" | wc -l)" = 7 ]
+    [ "$(grep -o 'data:image/svg+xml;base64' "$page" | wc -l)" = 9 ]
     run ! grep -qE '(src|href)="?(https?:|//|[a-z]*/)' "$page"
-    for name in accuracy steps tokens weights reliability scaling-seed1 scaling-seed1-tokens; do
+    for name in accuracy steps tokens weights reliability scaling-{sft,dpo2}-seed1{,-tokens}; do
         [ "$(head -c 5 "$BATS_FILE_TMPDIR/straight/plots/$name.svg")" = "<?xml" ]
         [ "$(head -c 4 "$BATS_FILE_TMPDIR/straight/plots/$name.png" | tail -c 3)" = PNG ]
     done
     # the numbers of the run, not others
-    jq -e '.tables.scaling.rows | map(select(.method == "beam")) | length == 2' "$BATS_FILE_TMPDIR/straight/seed1/results.json"
+    jq -e '[.tables["sft.scaling", "dpo2.scaling"].rows | map(select(.method == "beam")) | length] == [2, 2]' "$BATS_FILE_TMPDIR/straight/seed1/results.json"
     jq -e '.tables["sft.accuracy"].total.n == 16' "$BATS_FILE_TMPDIR/straight/seed1/results.json"
 }
 

@@ -88,6 +88,23 @@ END
     jq -e -s 'all(.[]; .path.correct and .path.answer_labels == [{by: "truth", value: 1}])' out
 }
 
+@test "--hasty: that share of authors forgets the third of three to add" {
+    shapes make -n 1200 -q --seed 3 --hasty 0.75 --source chart/sum --source chart/mean --source scene/total --source chart/diff | shapes truth -q | records >out
+    jq -e -s '[.[] | select(.question | test(", [A-Za-z ]+ and "))] as $three | ([.[] | select(.meta.hasty)] | length) / ($three | length)
+      | . > 0.7 and . < 0.8 and ($three | length) > 300' out
+    jq -e -s 'map(select(.meta.hasty)) | length > 200 and all(.[]; .question | test(", [A-Za-z ]+ and "))' out
+    jq -e -s 'all(.[] | select(.meta.hasty | not); .path.correct)' out
+    # a sum lacks the third bar, and so is wrong by its value
+    jq -e -s 'all(.[] | select(.meta.hasty and .source == "chart/sum"); . as $r | (.question | [scan("\\b[A-H]\\b")]) as $l
+      | [$r.meta.world.bars[] | select(.label == $l[2]).value][0] == ($r.answer | tonumber) - ($r.path.answer | tonumber)
+      and all($r.path.steps[]; .labels[0].value == 1) and ($r.path.correct | not))' out
+    # without the option nobody is, and the worlds are the same
+    what='[.id, .question, .answer, .meta.world]'
+    shapes make -n 50 -q --hasty 1 | records | jq -c "$what" >a
+    shapes make -n 50 -q | records | jq -c "$what" | cmp - a
+    [ -z "$(shapes make -n 50 -q | records | jq -c 'select(.meta.hasty)')" ]
+}
+
 @test "truth: keeps the labels of others, replaces its own, judges wrong answers and texts" {
     shapes make -n 20 -q | records | jq -c '.path.steps[0].labels = [{by: "mc", k: 3, n: 4}, {by: "truth", value: 0}]
       | .path.steps[1].reflection = "as anyone can see" | .path.answer = "42"' | cos-cat --from-json -q | shapes truth -q | records >out

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# easy-VQA made hard: the steps of FEW training images, and of the others the questions and answers alone. Direct-answer SFT and step
+# SFT from the same start, labels by rollouts, a reward model, three rounds of DPO, search; every number with its interval.
+#   make -C examples/easy-vqa -f hard.mk DATA=/path/easy-vqa.tar.xz
+hard:
+include Makefile
+
+FEW    = 150
+EPOCHS = 20
+N      = 8
+NS     = 1 2 4 8 16
+TEST   = 2000
+W      = $(OUT)/hard
+DTYPE  = f32
+ARGS   = -q --seed $(SEED)
+P      = $(TOP)/pipelines
+MODELS = direct sft dpo1 dpo2 dpo3
+MAX_TOKENS = 64
+export BIN DTYPE ARGS MAX_TOKENS N NS
+export IMAGES = $(dir $(IN))
+export GAP = 0.1
+export SEARCH_OPTS = --temperature 0.7
+PUT    = > $@.part && mv $@.part $@
+
+hard: $(MODELS:%=$W/%.accuracy.tsv) $W/direct-sft.tsv $W/sft-dpo3.tsv $W/prm.tsv $W/scaling.tsv
+	@for f in $^; do echo; echo "$$(basename $$f .tsv)"; column -t -s "$$(printf '\t')" $$f; done
+
+# the records of train images FROM to TO - 1
+part = $(BIN)/cos-cat -q --json $(OUT)/train.cos | jq -c --argjson from $1 --argjson to $2 --argjson steps $3 -f part.jq | $(BIN)/cos-cat -q --from-json
+up   = $(shell expr $(FEW) + $1)
+$W/few.cos: $(OUT)/train.cos part.jq
+	mkdir -p $W
+	$(call part,0,$(FEW),true) $(PUT)
+$W/label.cos: $(OUT)/train.cos part.jq
+	$(call part,$(FEW),$(call up,100),false) $(PUT)
+$W/held.cos: $(OUT)/train.cos part.jq
+	$(call part,$(call up,100),$(call up,130),false) $(PUT)
+$W/ask%.cos: $(OUT)/train.cos part.jq
+	$(call part,$(call up,$*00 + 100),$(call up,$*00 + 200),false) $(PUT)
+$W/test.cos: $(OUT)/test.cos
+	mkdir -p $W
+	$(BIN)/cos-cat -q --head $(TEST) $< $(PUT)
+
+SFT = rm -rf $(@D); $P/sft.sh $W/base $(@D) --epochs $(EPOCHS) --batch 32 --group-images 1 --jitter 4 --lr 1e-3 --warmup 0.1
+$W/base/config.json: $(CONFIG) $W/few.cos
+	$(BIN)/cos-update init --config $(CONFIG) --vocab 400 --out $(@D) --force --seed $(SEED) < $W/few.cos
+$W/sft/config.json: $W/base/config.json
+	$(SFT) < $W/few.cos
+$W/direct/config.json: $W/base/config.json
+	$(SFT) --response answer < $W/few.cos
+
+LABEL = $P/label.sh $W/sft --rollouts 16
+$W/labelled.cos: $W/sft/config.json $W/label.cos
+	$(LABEL) < $W/label.cos $(PUT)
+$W/prm/config.json: $W/labelled.cos
+	rm -rf $(@D); $P/prm.sh $W/sft $(@D) --epochs 4 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold 0.01 --freeze none < $<
+# there is no truth of steps here: the reward model against labels of other questions
+$W/prm.tsv: $W/held.cos $W/prm/config.json
+	$(LABEL) < $< | $(BIN)/cos-score prm --model $W/prm --images $(IMAGES) --dtype $(DTYPE) $(ARGS) \
+	  | $(BIN)/cos-eval prm --against mc --threshold 0.01 $(ARGS) $(PUT)
+
+before = $(if $(filter 1,$1),sft,dpo$(shell expr $1 - 1))
+.SECONDEXPANSION:
+$(patsubst %,$W/%/config.json,$(filter dpo%,$(MODELS))): $W/dpo%/config.json: $W/ask%.cos $W/prm/config.json $W/$$(call before,$$*)/config.json
+	$P/dpo-round.sh $< $W/$(call before,$*) $W/sft $W/prm $(@D) --batch 16 --lr 5e-5 --beta 0.1
+
+# an answer without steps is no chain: it is taken out of the text
+BARE = $(BIN)/cos-cat -q --json | jq -c 'if .path.text? then .path.answer = (.path.text | capture("<.answer_start.>(?<a>.*)<.answer_end.>")? // {}).a \
+  else . end' | $(BIN)/cos-cat -q --from-json
+$W/%.test.cos: $W/%/config.json $W/test.cos
+	$(BIN)/cos-generate --model $(<D) --images $(IMAGES) --dtype $(DTYPE) --temperature 0 --max-tokens $(MAX_TOKENS) $(ARGS) < $W/test.cos \
+	  $(if $(filter direct,$*),| $(BARE)) | $(BIN)/cos-score answer $(ARGS) $(PUT)
+$W/%.accuracy.tsv: $W/%.test.cos
+	$(BIN)/cos-eval accuracy $(ARGS) $< $(PUT)
+$W/direct-sft.tsv $W/sft-dpo3.tsv: $W/%.tsv: $$(foreach m,$$(subst -, ,$$*),$W/$$m.test.cos)
+	$(BIN)/cos-eval compare $(ARGS) $^ $(PUT)
+$W/scaling.tsv: $W/sft/config.json $W/prm/config.json $W/test.cos
+	$P/scaling.sh $W/test.cos $W/sft $W/prm $W/scaling
+.PHONY: hard
+.SECONDARY:
