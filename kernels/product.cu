@@ -7,7 +7,8 @@
  * Row independence. linear() takes one algorithm for every number of rows: the heuristics are asked once for (N, K, types,
  * alignment), at ROWS_ASKED rows, with splitting of K over blocks excluded; a kernel without it sums every element of the
  * result over K in the same order, wherever the row stands. That this holds for the algorithms of a device is what
- * tests/ops/t_rows.c checks there. The gradients' products ask for their own number of rows.
+ * tests/ops/t_rows.c checks there. With loose_rows, and for the gradients' products, the heuristics are asked for the number
+ * of rows at hand.
  */
 #include "gpu.h"
 
@@ -192,7 +193,7 @@ static void linear(struct ops *o, struct mat y, struct mat x, struct mat w, cons
     if (y.rows < 1) return;
     const void *b = bias_of(c, bias, y.cols, y.t);
     if (bias && !b) return;
-    struct product p = { w.rows, x.rows, x.cols, w, x, y, true, false, 0, b, true };
+    struct product p = { w.rows, x.rows, x.cols, w, x, y, true, false, 0, b, !o->loose_rows };
     run(c, &p);
 }
 

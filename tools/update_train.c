@@ -184,6 +184,7 @@ int update_train(struct tool *t, struct update *u, update_objective *open, void 
     u->c.threads = mem_max(t->std.threads / 4, 1);
     struct ops *o = ops_open((enum device)u->device, t->std.threads);
     if (!o) return -1;
+    o->loose_rows = true;                      /* a step's rows are the same in every run */
     if (u->plan) o->measure(o);
     int bad = with_model(t, u, o, open);
     if (close) close();

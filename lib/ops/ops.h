@@ -98,6 +98,7 @@ struct ops {
     enum dtype fast;                           /* the faster of f32 and bf16 here */
     struct usage *usage;                       /* of its memory: what alloc() was told, and "work memory" of the ops themselves */
     bool measuring;
+    bool loose_rows;                           /* to be set by who does not need it: rows of products may depend on the number of rows, where that is faster (ROW INDEPENDENCE; the CPU keeps it always) */
     /* ---- memory ---- */
     void  (*measure)(struct ops *);            /* to be called first: from now on alloc() only counts, and no op computes or copies (numbers handed back are 0); work memory is counted where it is large */
     size_t (*room)(struct ops *);              /* bytes of memory that are free now */
