@@ -96,7 +96,7 @@ $B/tests/%: $$@.o $(ALL_LIBS) $(TEST_KERNELS)
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) $(TEST_KERNELS) -Wl,--end-group $(foreach l,$(LAYERS),$(libs_$l)) $(libs_test_kernels) -o $@
 
 # ---- tests: unit programs (TAP), bats files as a user would type, lint ----
-UNITS = $(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c))
+UNITS = $(filter-out $(NO_UNITS),$(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c)))
 HELPERS = $B/tests/bad/make_bad $B/tests/net/server
 $B/tests/net/server: $B/tests/net/actions.o
 TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/golden/emulated.sh tests/tools/*.bats)

@@ -47,6 +47,12 @@ endif
 $B/emu/cos-%: $$(call tool_objs,cos-$$*) $$(foreach l,$$(filter-out kernels,$$(cos-$$*)),$$B/$$l.a) $B/kernels-emu.a
 	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$(cos-$*),$(libs_$l)) -lstdc++ -o $@
 
+# The emulation's own test; there is nothing to test in a build for a device.
+ifdef CUDA
+NO_UNITS = $B/tests/ops/t_emulation
+endif
+$B/tests/ops/t_emulation: $B/emu/tests/ops/faults.o
+
 # ---- on a device: the op table, the goldens, models, training and sampling; then the figures ----
 CUDA_UNITS = $(patsubst %,build/cuda/tests/%,ops/t_linear ops/t_moves ops/t_rowops ops/t_rows ops/t_attn ops/t_draw unit/t_model_grad \
     unit/t_model_tree unit/t_search_engine unit/t_search_prm unit/t_train_model unit/t_train_memory golden/t_internvl golden/t_internvl_chat \
