@@ -6,7 +6,7 @@ hard:
 include Makefile
 
 FEW    = 150
-EPOCHS = 20
+EPOCHS = 12
 N      = 8
 NS     = 1 2 4 8 16
 TEST   = 2000
@@ -26,7 +26,7 @@ hard: $(MODELS:%=$W/%.accuracy.tsv) $W/direct-sft.tsv $W/sft-dpo3.tsv $W/prm.tsv
 	@for f in $^; do echo; echo "$$(basename $$f .tsv)"; column -t -s "$$(printf '\t')" $$f; done
 
 # the records of train images FROM to TO - 1
-part = $(BIN)/cos-cat -q --json $(OUT)/train.cos | jq -c --argjson from $1 --argjson to $2 --argjson steps $3 -f part.jq | $(BIN)/cos-cat -q --from-json
+part = $(BIN)/cos-cat -q --json --plain $(OUT)/train.cos | jq -c --argjson from $1 --argjson to $2 --argjson steps $3 -f part.jq | $(BIN)/cos-cat -q --from-json
 up   = $(shell expr $(FEW) + $1)
 $W/few.cos: $(OUT)/train.cos part.jq
 	mkdir -p $W
@@ -41,7 +41,7 @@ $W/test.cos: $(OUT)/test.cos
 	mkdir -p $W
 	$(BIN)/cos-cat -q --head $(TEST) $< $(PUT)
 
-SFT = rm -rf $(@D); $P/sft.sh $W/base $(@D) --epochs $(EPOCHS) --batch 32 --group-images 1 --jitter 4 --lr 1e-3 --warmup 0.1
+SFT = rm -rf $(@D); $P/sft.sh $W/base $(@D) --epochs $(EPOCHS) --batch 4 --group-images 1 --jitter 4 --lr 1e-3 --warmup 0.1
 $W/base/config.json: $(CONFIG) $W/few.cos
 	$(BIN)/cos-update init --config $(CONFIG) --vocab 400 --out $(@D) --force --seed $(SEED) < $W/few.cos
 $W/sft/config.json: $W/base/config.json
