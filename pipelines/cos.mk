@@ -45,14 +45,16 @@ PATHS      = 4
 ROLLOUTS   = --rollouts 16
 HIT        = 0.01
 PRM_OPTS   = --epochs 2 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
-# DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft.
-# ASK_N: paths a question. PAIRS: more options of cos-select pairs.
+# DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft. A model this small
+# overshoots when a round goes on from the one before.
+# ASK_N: paths a question. PAIRS: more options of cos-select pairs; without
+# --require-answer half of the chosen paths are wrong ones that the reward model likes best, and rounds undo each other.
 ROUNDS     = 3
-START      = previous
+START      = sft
 REF        = sft
 ASK_N      = $(N)
 GAP        = 0.1
-PAIRS      =
+PAIRS      = --require-answer
 DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
