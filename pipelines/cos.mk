@@ -21,6 +21,7 @@ HELD       = 30
 TEST       = 100
 N          = 8
 NS         = 1 2 4 8
+GAP        = 0
 else
 CAPTIONS   = 8000
 KEEP       = 2000
@@ -31,6 +32,7 @@ HELD       = 300
 TEST       = 2000
 N          = 16
 NS         = 1 2 4 8 16
+GAP        = 0.1
 endif
 WORLD      = --difficulty 1 --source chart/diff --source chart/sum --source chart/mean
 # the share of the authors of the SFT paths who forget the third of three things to add
@@ -53,7 +55,6 @@ ROUNDS     = 3
 START      = sft
 REF        = sft
 ASK_N      = $(N)
-GAP        = 0.1
 PAIRS      = --require-answer
 DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
