@@ -210,19 +210,6 @@ flash_dkv(struct back b, flash_out dk, flash_out dv, const struct key_item *item
 
 /* ---- the host's side ---- */
 
-/* The sequence whose rows hold the prefix of s; s itself without one. */
-static int owner_of(const struct attn_args *a, int s)
-{
-    if (!a->prefix || a->prefix[s].begin == a->prefix[s].end) return s;
-    int lo = 0, hi = a->nseq - 1;
-    while (lo < hi) {
-        int mid = (lo + hi + 1) / 2;
-        if (a->start[mid] <= a->prefix[s].begin) lo = mid;
-        else hi = mid - 1;
-    }
-    return lo;
-}
-
 /* [dev] items of at most `most` keys, and from *sources on who sees them: of each sequence itself, then those it is a
  * prefix of, in order. NULL when memory is out. */
 static const int *send_keys(struct cuda *c, const struct attn_args *a, int most, int *count, const struct source **sources)
@@ -232,7 +219,7 @@ static const int *send_keys(struct cuda *c, const struct attn_args *a, int most,
     for (int s = 0; s < n; s++) {
         items += div_up(a->start[s + 1] - a->start[s], most);
         first[s + 1]++;
-        if (owner_of(a, s) != s) first[owner_of(a, s) + 1]++;
+        if (attn_owner(a, s) != s) first[attn_owner(a, s) + 1]++;
     }
     size_t ints = (size_t)items * (sizeof(struct key_item) / sizeof(int)), all;
     for (int s = 0; s < n; s++) first[s + 1] += first[s];
@@ -242,7 +229,7 @@ static const int *send_keys(struct cuda *c, const struct attn_args *a, int most,
     struct source *from = (struct source *)(host + ints);
     for (int s = 0; s < n; s++) from[first[s] + used[s]++] = { a->start[s], a->start[s + 1], a->start[s], a->start[s + 1], a->causal };
     for (int s = 0; s < n; s++) {
-        int own = owner_of(a, s);
+        int own = attn_owner(a, s);
         if (own != s) from[first[own] + used[own]++] = { a->start[s], a->start[s + 1], a->prefix[s].begin, a->prefix[s].end, false };
         for (int r = a->start[s], end = a->start[s + 1]; r < end; r += most) *to++ = { r, end - r < most ? end - r : most, first[s], first[s + 1] - first[s] };
     }

@@ -162,27 +162,13 @@ static void bwd_task(void *v, int index, int worker)
     add_out(&q, g->dv, k + n);
 }
 
-/* The sequence whose rows hold the prefix of s; s itself without a prefix. */
-static int owner_of(const struct attn_args *a, int s)
-{
-    if (!a->prefix || a->prefix[s].begin == a->prefix[s].end) return s;
-    int lo = 0, hi = a->nseq - 1;
-    while (lo < hi) {
-        int mid = (lo + hi + 1) / 2;
-        if (a->start[mid] <= a->prefix[s].begin) lo = mid;
-        else hi = mid - 1;
-    }
-    assert(a->prefix[s].end <= a->start[lo + 1]);
-    return lo;
-}
-
 void attn_bwd(struct ops *o, const struct attn_args *a, struct mat d_o, struct mat dq, struct mat dk, struct mat dv)
 {
     assert(a->lse);
     struct cpu *c = cpu_of(o);
     int *owner = cpu_scratch(c, 0, SCRATCH_OP_INDEX, (size_t)mem_max(a->nseq, 1) * sizeof *owner);
     if (!owner) return;
-    for (int s = 0; s < a->nseq; s++) owner[s] = owner_of(a, s);
+    for (int s = 0; s < a->nseq; s++) owner[s] = attn_owner(a, s);
     struct grads g = { c, a, d_o, dq, dk, dv, owner };
     par_for(c->pool, a->nseq * a->kv_heads, bwd_task, &g);
 }

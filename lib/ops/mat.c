@@ -18,3 +18,16 @@ struct mat mat_cols(struct mat m, int begin, int n)
     m.cols = n;
     return m;
 }
+
+int attn_owner(const struct attn_args *a, int s)
+{
+    if (!a->prefix || a->prefix[s].begin == a->prefix[s].end) return s;
+    int lo = 0, hi = a->nseq - 1;
+    while (lo < hi) {
+        int mid = (lo + hi + 1) / 2;
+        if (a->start[mid] <= a->prefix[s].begin) lo = mid;
+        else hi = mid - 1;
+    }
+    assert(a->prefix[s].end <= a->start[lo + 1]);
+    return lo;
+}

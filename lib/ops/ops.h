@@ -47,6 +47,8 @@ struct attn_args {
     const struct span *prefix;                 /* [nseq] or NULL */
     float *lse;                                /* [dev] [T, H] log sum exp of the scaled scores, for the backward; NULL: not kept */
 };
+/* The sequence whose rows hold the prefix of s; s itself without a prefix. */
+int attn_owner(const struct attn_args *a, int s);
 
 /* Attention over a tree of cached keys (prefill and decoding). k and v are pools of slots. A segment says that the slots
  * [slot, slot + len) hold the keys of positions pos.. for the query rows [row, row + nrow). Every query row's segments
