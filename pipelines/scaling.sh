@@ -4,7 +4,7 @@
 # search for each N.
 #   pipelines/scaling.sh QUESTIONS.cos MODEL PRM OUT [OPTIONS of cos-eval scaling...]
 # NS: the Ns of beam search; the pool has as many paths as the largest ["1 2 4 8 16"]. MAX_TOKENS: a path's length [512].
-# BEAM: paths kept of each step of the search [the root of N: as many as each has candidates].
+# BEAM: paths kept of each step of the search, at most N [the root of N: as many as each has candidates].
 # SEARCH_OPTS: more options of all sampling, as "--temperature 0.7". BEAM_OPTS: more options of the beam search, as "--agg min".
 # Leaves OUT.pool.cos, OUT.beamN.cos, OUT.greedy.cos, OUT.tsv, OUT.json, and begins behind what is there.
 . "$(dirname "$0")/common.sh"
@@ -23,7 +23,8 @@ pool() { answers -n "$most" "${warm[@]}" | cos-score prm --model "$prm" "${run[@
 kept() {
     local b=1
     while (((b + 1) * (b + 1) <= $1)); do b=$((b + 1)); done
-    echo "${BEAM:-$b}"
+    b=${BEAM:-$b}
+    echo $((b < $1 ? b : $1))
 }
 beam() { answers --search beam --prm "$prm" -n "$1" --beam "$(kept "$1")" "${warm[@]}" "${search[@]}"; }
 
