@@ -34,9 +34,9 @@ N          = 16
 NS         = 1 2 4 8 16
 GAP        = 0.1
 endif
-WORLD      = --difficulty 1 --source chart/diff --source chart/sum --source chart/mean
-# the share of the authors of the SFT paths who forget the third of three things to add
-HASTY      = 0.75
+WORLD      = --difficulty 1 --source chart/diff --source chart/sum
+# what the SFT model learns to do wrong: the share of bars in crowded charts for which the authors of its paths took the one beside
+SLIP       = 0.6
 CONFIG     = examples/configs/micro.json
 VOCAB      = 512
 MAX_TOKENS = 256
@@ -44,15 +44,14 @@ PRE_OPTS   = --epochs 1 --batch 16 --lr 1.5e-3 --warmup 0.05 --beta2 0.98
 SFT_OPTS   = --epochs 1 --batch 16 --lr 2e-3 --warmup 0.05 --beta2 0.98
 # Labels and reward model: a step is right if one of the rollouts behind it comes to the right answer.
 PATHS      = 4
-ROLLOUTS   = --rollouts 16
+ROLLOUTS   = --rollouts 32
 HIT        = 0.01
-PRM_OPTS   = --epochs 2 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
-# DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft. A model this small
-# overshoots when a round goes on from the one before.
-# ASK_N: paths a question. PAIRS: more options of cos-select pairs; without
-# --require-answer half of the chosen paths are wrong ones that the reward model likes best, and rounds undo each other.
+PRM_OPTS   = --epochs 8 --batch 16 --lr 3e-4 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
+# DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft. ASK_N: paths a
+# question. PAIRS: more options of cos-select pairs; without --require-answer some chosen paths are wrong ones that the reward
+# model likes best.
 ROUNDS     = 3
-START      = sft
+START      = previous
 REF        = sft
 ASK_N      = $(N)
 PAIRS      = --require-answer
@@ -60,8 +59,9 @@ DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
 ABLATION_ROUNDS = 1
 STEP_WEIGHT = 0.2
-# Search: all sampling of scaling.sh; the policies that it is measured on.
+# Search: all sampling of scaling.sh; paths kept of each step (empty: the root of N); the policies that it is measured on.
 SEARCH_OPTS = --temperature 0.7
+BEAM       =
 SEARCHED   = sft
 WEIGHTS    = 0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1
 DTYPE      = f32
@@ -93,7 +93,7 @@ else
 
 W = $D/seed$(SEED)
 STD = $(ARGS) --seed $(SEED)
-export BIN DTYPE MAX_TOKENS GAP PAIRS STEP_WEIGHT NS PATHS SEARCH_OPTS
+export BIN DTYPE MAX_TOKENS GAP PAIRS STEP_WEIGHT NS PATHS SEARCH_OPTS BEAM
 export IMAGES := $W
 PUT  = > $@.part && mv $@.part $@
 # a command of cos-eval, as TSV and as JSON
@@ -104,7 +104,7 @@ values = $(foreach v,$1,$v=$($v))
 differ = $(or $(subst x$1,,x$2),$(subst x$2,,x$1))
 stage  = $(if $(call differ,$(file <$W/$1.set),$(call values,$2)),$(shell mkdir -p $W)$(file >$W/$1.set,$(call values,$2)))
 $(call stage,captions,WORLD CAPTIONS)
-$(call stage,train,WORLD TRAIN HASTY)
+$(call stage,train,WORLD TRAIN SLIP)
 $(call stage,label,WORLD LABEL)
 $(call stage,ask,WORLD ASK)
 $(call stage,held,WORLD HELD)
@@ -118,7 +118,7 @@ $(call stage,hit,HIT)
 $(call stage,sample,ASK_N MAX_TOKENS STEP_WEIGHT)
 $(call stage,dpo,GAP PAIRS STEP_WEIGHT START REF DPO_OPTS)
 $(call stage,greedy,MAX_TOKENS)
-$(call stage,scaling,NS MAX_TOKENS SEARCH_OPTS)
+$(call stage,scaling,NS MAX_TOKENS SEARCH_OPTS BEAM)
 $(call stage,weights,WEIGHTS N)
 $(call stage,results,ROUNDS ABLATION_ROUNDS SEARCHED)
 # a model that is there, but older than what it is made of, is made anew
@@ -129,7 +129,7 @@ DRAW = $(SHAPES) make $(WORLD) --images $(@:.cos=.tar) $(ARGS) --seed $1$(SEED) 
 $W/captions.cos: $W/captions.set
 	$(call DRAW,5,$(CAPTIONS),train --ask caption)
 $W/train.cos: $W/train.set
-	$(call DRAW,,$(TRAIN),train --hasty $(HASTY))
+	$(call DRAW,,$(TRAIN),train --slip $(SLIP))
 $W/label.cos: $W/label.set
 	$(call DRAW,10,$(LABEL),train --questions)
 $W/ask%.cos: $W/ask.set
@@ -190,9 +190,7 @@ $(foreach r,$(shell seq $(ABLATION_ROUNDS)),$(foreach w,answer outcome,\
 # ---- every policy's greedy answers, with the truth of each step ----
 POLICIES = direct sft $(DPO) $(ABLATION)
 LAST     = dpo$(ROUNDS)
-# (an answer without steps is no chain: it is taken out of the text)
-BARE = $(BIN)/cos-cat -q --json | jq -c 'if .path.text? then .path.answer = (.path.text | capture("<.answer_start.>(?<a>.*)<.answer_end.>")? // {}).a \
-  else . end' | $(BIN)/cos-cat -q --from-json
+BARE = $(BIN)/cos-cat -q --json | jq -c -f $Pbare.jq | $(BIN)/cos-cat -q --from-json
 $(POLICIES:%=$W/%.test.cos): $W/%.test.cos: $W/%/config.json $W/test.cos $W/greedy.set
 	$(BIN)/cos-generate --model $W/$* --images $W --dtype $(DTYPE) --max-tokens $(MAX_TOKENS) $(STD) --temperature 0 < $W/test.cos \
 	  $(if $(filter direct,$*),| $(BARE)) | $(SHAPES) truth $(ARGS) | $(BIN)/cos-score answer $(STD) $(PUT)
@@ -221,7 +219,7 @@ $(WEIGHED): $W/%.weights.json: $W/%.scaling.json $W/weights.set
 # ---- all numbers of this seed in one file ----
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
         $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $(SCALING) $(WEIGHED)
-SIZES = WORLD HASTY CAPTIONS KEEP TRAIN LABEL ASK ASK_N HELD TEST PATHS ROLLOUTS N SEARCH_OPTS SEARCHED ROUNDS START REF GAP PAIRS STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
+SIZES = WORLD SLIP CAPTIONS KEEP TRAIN LABEL ASK ASK_N HELD TEST PATHS ROLLOUTS N SEARCH_OPTS BEAM SEARCHED ROUNDS START REF GAP PAIRS STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
 $W/results.json: $(PARTS) $W/results.set $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \
 	  -f $Presults.jq $(PARTS) $(patsubst %,$W/%.pairs.json,$(DPO) $(ABLATION)) $(PUT)

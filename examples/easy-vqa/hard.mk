@@ -19,6 +19,7 @@ MAX_TOKENS = 64
 export BIN DTYPE ARGS MAX_TOKENS N NS
 export IMAGES = $(dir $(IN))
 export GAP = 0.1
+export PAIRS = --require-answer
 export SEARCH_OPTS = --temperature 0.7
 PUT    = > $@.part && mv $@.part $@
 
@@ -53,7 +54,7 @@ LABEL = $P/label.sh $W/sft --rollouts 16
 $W/labelled.cos: $W/sft/config.json $W/label.cos
 	$(LABEL) < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos
-	rm -rf $(@D); $P/prm.sh $W/sft $(@D) --epochs 4 --batch 16 --lr 1e-3 --beta2 0.98 --target hard --threshold 0.01 --freeze none < $<
+	rm -rf $(@D); $P/prm.sh $W/sft $(@D) --epochs 8 --batch 16 --lr 3e-4 --beta2 0.98 --target hard --threshold 0.01 --freeze none < $<
 # there is no truth of steps here: the reward model against labels of other questions
 $W/prm.tsv: $W/held.cos $W/prm/config.json
 	$(LABEL) < $< | $(BIN)/cos-score prm --model $W/prm --images $(IMAGES) --dtype $(DTYPE) $(ARGS) \
@@ -64,9 +65,7 @@ before = $(if $(filter 1,$1),sft,dpo$(shell expr $1 - 1))
 $(patsubst %,$W/%/config.json,$(filter dpo%,$(MODELS))): $W/dpo%/config.json: $W/ask%.cos $W/prm/config.json $W/$$(call before,$$*)/config.json
 	$P/dpo-round.sh $< $W/$(call before,$*) $W/sft $W/prm $(@D) --batch 16 --lr 5e-5 --beta 0.1
 
-# an answer without steps is no chain: it is taken out of the text
-BARE = $(BIN)/cos-cat -q --json | jq -c 'if .path.text? then .path.answer = (.path.text | capture("<.answer_start.>(?<a>.*)<.answer_end.>")? // {}).a \
-  else . end' | $(BIN)/cos-cat -q --from-json
+BARE = $(BIN)/cos-cat -q --json | jq -c -f $P/bare.jq | $(BIN)/cos-cat -q --from-json
 $W/%.test.cos: $W/%/config.json $W/test.cos
 	$(BIN)/cos-generate --model $(<D) --images $(IMAGES) --dtype $(DTYPE) --temperature 0 --max-tokens $(MAX_TOKENS) $(ARGS) < $W/test.cos \
 	  $(if $(filter direct,$*),| $(BARE)) | $(BIN)/cos-score answer $(ARGS) $(PUT)

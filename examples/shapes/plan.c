@@ -350,20 +350,41 @@ int plan_make(const struct world *w, const struct claim *q, struct plan *p)
     return make[q->kind](w, q, p);
 }
 
-bool plan_hasten(struct plan *p)
+/* ---- what authors get wrong ---- */
+
+static bool asks_for(const struct claim *q, int64_t label)
+{
+    for (int i = S_LAB; i <= S_LAB3; i++)
+        if (claim_has(q, i) && q->v[i] == label) return true;
+    return false;
+}
+
+/* The label right of this bar; left of it, if it is the last. */
+static int64_t beside(const struct world *w, int64_t label)
 {
     int i = 0;
-    while (i < p->nstep && p->step[i].kind != K_ADD) i++;
-    if (i + 2 >= p->nstep) return false;                  /* behind the first sum come the third thing and its sum, perhaps a mean */
-    int64_t sum = p->step[i].v[S_R];
-    p->nstep -= 2;
-    if (p->nstep > i + 1) {
-        p->step[i + 1] = (struct claim){ .kind = K_DIV };
-        fill_sum(&p->step[i + 1], sum, 2, sum / 2);
-        sum /= 2;
+    while (i < w->nbar && w->bar[i].label != label) i++;
+    return w->bar[i + 1 < w->nbar ? i + 1 : w->nbar - 2].label;
+}
+
+bool plan_slip(const struct world *w, const struct claim *question, double share, struct rng *r, struct plan *p)
+{
+    struct claim q = *question;
+    bool slipped = false;
+    if (!w->chart || w->nbar < CROWDED) return false;
+    for (int i = S_LAB; i <= S_LAB3; i++) {
+        if (!claim_has(question, i)) continue;
+        int64_t other = beside(w, question->v[i]);
+        if (asks_for(&q, other) || rng_next(r) >= share) continue;
+        q.v[i] = other;
+        slipped = true;
     }
-    say_number(p, sum);
-    return true;
+    if (q.kind == T_DIFF && world_bar(w, (int)q.v[S_LAB])->value < world_bar(w, (int)q.v[S_LAB2])->value) {
+        int64_t low = q.v[S_LAB];
+        q.v[S_LAB] = q.v[S_LAB2];
+        q.v[S_LAB2] = low;
+    }
+    return slipped && plan_make(w, &q, p) == 0;
 }
 
 /* ---- judging ---- */

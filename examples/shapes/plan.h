@@ -32,9 +32,11 @@ enum verdict { RIGHT, UNPARSED, IRRELEVANT, FALSE, VERDICTS };
 extern const char *const verdict_words[VERDICTS];
 enum verdict plan_judge(const struct plan *p, struct slice name, struct slice thought, struct slice reflection);
 
-/* Turns the reference into one of an author in a hurry, who forgets the third of three things to add, and rounds down where he
- * divides. false, and nothing changes: there are no three. */
-bool plan_hasten(struct plan *p);
+/* The reference of an author whose eye slips: in a chart of CROWDED bars or more, each bar that the question names is taken, with
+ * probability `share`, for the one beside it, unless the question names that one as well. false, and *p is not to be used: no slip,
+ * or one that fits no path (a mean that is no whole number). */
+enum { CROWDED = 4 };
+bool plan_slip(const struct world *w, const struct claim *question, double share, struct rng *r, struct plan *p);
 
 /* Draws a world and a question of the kind; tries again until they fit. Answers are balanced: where they could
  * be guessed from the question alone, they are chosen first and the world is made to give them. */

@@ -19,7 +19,7 @@ enum { ASK_STEPS, ASK_CAPTION };               /* words of --ask */
 enum { SCENE, CHART, BOTH };                   /* words of --kind */
 enum { ALL, TRAIN, TEST, TEST_SHARE = 8 };     /* words of --split; one world in 8 is a test world */
 
-static struct { int n, ask, kind, difficulty, side, split; double hasty; bool questions; const char *images; struct opt_list sources; } made = {
+static struct { int n, ask, kind, difficulty, side, split; double slip; bool questions; const char *images; struct opt_list sources; } made = {
     .n = 1000, .kind = BOTH, .difficulty = 3, .side = 64 };
 
 static const struct opt make_opts[] = {
@@ -32,8 +32,8 @@ static const struct opt make_opts[] = {
     { 0, "questions", NULL, OPT_FLAG, &made.questions, 0, 0, "samples only, without the reference path" },
     { 0, "ask", "steps|caption", OPT_CHOICE, &made.ask, 0, 0,
       "questions that take steps; or what is in the image, answered at once" },
-    { 0, "hasty", "SHARE", OPT_FLOAT, &made.hasty, 0, 1,
-      "of the authors of reference paths are in a hurry: of three things to add they forget the third" },
+    { 0, "slip", "SHARE", OPT_FLOAT, &made.slip, 0, 1,
+      "of the bars in crowded charts are taken for the one beside them by authors of reference paths" },
     { 0, "images", "FILE.tar|DIR", OPT_STR, &made.images, 0, 0, "put images there instead of into the records" },
     OPT_END };
 
@@ -157,7 +157,7 @@ static void item_name(const struct maker *m, int i, char name[40])
 
 /* ---- what is asked about a world: with steps, or without, so that the two can be mixed ---- */
 
-struct asked { struct slice question, answer; const char *source; val path; bool hasty; };
+struct asked { struct slice question, answer; const char *source; val path; bool slip; };
 
 static struct slice words(const char *s) { return (struct slice){ s, strlen(s) }; }
 
@@ -166,9 +166,9 @@ static void ask_steps(const struct task *t, struct rng *r, struct arena *a, msgp
     q->question = phrase(QUESTION, &t->question, r, a);
     q->answer = words(t->plan.answer);
     q->source = task_source[t->question.kind];
-    struct plan author = t->plan;
-    q->hasty = made.hasty > 0 && rng_next(r) < made.hasty && plan_hasten(&author);
-    q->path = reference_path(&author, r, a, z);
+    struct plan author;
+    q->slip = plan_slip(&t->w, &t->question, made.slip, r, &author);
+    q->path = reference_path(q->slip ? &author : &t->plan, r, a, z);
 }
 
 static void ask_caption(const struct task *t, struct arena *a, msgpack_zone *z, struct asked *q)
@@ -217,7 +217,7 @@ static int draw_item(void *arg, void *item)
     val *meta = val_set_map(z, root, "meta");
     val_set(z, meta, "world", world_to_val(z, &t.w));
     val_set(z, meta, "difficulty", val_of_i64(made.difficulty));
-    if (q.hasty) val_set(z, meta, "hasty", val_of_bool(true));
+    if (q.slip && !made.questions) val_set(z, meta, "slip", val_of_bool(true));
     arena_free(&text);
     return 0;
 }

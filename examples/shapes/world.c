@@ -10,7 +10,7 @@ const char *const size_words[SIZES] = { "small", "large" };
 
 const struct level levels[LEVELS] = {
     /* objects shapes colours  place  tint  noise clutter  bars  top tick labels */
-    { 2, 4,    3,     4,       0.02,  0.02, 0.01, 0,       3, 4, 5,  1,   false },
+    { 2, 4,    3,     4,       0.02,  0.02, 0.01, 0,       3, 4, 8,  1,   false },
     { 3, 5,    4,     5,       0.05,  0.05, 0.02, 1,       3, 5, 10, 2,   false },
     { 3, 7,    5,     6,       0.08,  0.08, 0.03, 2,       3, 5, 10, 2,   false },
     { 4, 8,    6,     8,       0.09,  0.10, 0.05, 4,       4, 6, 10, 2,   true },
@@ -126,8 +126,11 @@ void chart_make(struct world *w, struct rng *r, const struct level *l)
     if (l->any_labels) rng_shuffle(r, labels, LABELS, sizeof labels[0]);
     rng_shuffle(r, colours, (size_t)mem_max(l->colours, BARS_MAX), sizeof colours[0]);
     *w = (struct world){ .chart = true, .nbar = rand_in(r, l->bars_min, l->bars_max), .top = l->top, .tick = l->tick };
+    int value[l->top];                                   /* bars differ: to take one for another is never right by chance */
+    for (int i = 0; i < l->top; i++) value[i] = i + 1;
+    rng_shuffle(r, value, (size_t)l->top, sizeof value[0]);
     for (int i = 0; i < w->nbar; i++)
-        w->bar[i] = (struct bar){ .label = labels[i], .value = rand_in(r, 1, l->top), .colour = colours[i] };
+        w->bar[i] = (struct bar){ .label = labels[i], .value = value[i], .colour = colours[i] };
 }
 
 /* ---- the record's form ---- */

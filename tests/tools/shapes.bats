@@ -88,21 +88,26 @@ END
     jq -e -s 'all(.[]; .path.correct and .path.answer_labels == [{by: "truth", value: 1}])' out
 }
 
-@test "--hasty: that share of authors forgets the third of three to add" {
-    shapes make -n 1200 -q --seed 3 --hasty 0.75 --source chart/sum --source chart/mean --source scene/total --source chart/diff | shapes truth -q | records >out
-    jq -e -s '[.[] | select(.question | test(", [A-Za-z ]+ and "))] as $three | ([.[] | select(.meta.hasty)] | length) / ($three | length)
-      | . > 0.7 and . < 0.8 and ($three | length) > 300' out
-    jq -e -s 'map(select(.meta.hasty)) | length > 200 and all(.[]; .question | test(", [A-Za-z ]+ and "))' out
-    jq -e -s 'all(.[] | select(.meta.hasty | not); .path.correct)' out
-    # a sum lacks the third bar, and so is wrong by its value
-    jq -e -s 'all(.[] | select(.meta.hasty and .source == "chart/sum"); . as $r | (.question | [scan("\\b[A-H]\\b")]) as $l
-      | [$r.meta.world.bars[] | select(.label == $l[2]).value][0] == ($r.answer | tonumber) - ($r.path.answer | tonumber)
-      and all($r.path.steps[]; .labels[0].value == 1) and ($r.path.correct | not))' out
-    # without the option nobody is, and the worlds are the same
+@test "--slip: authors take that share of the bars in crowded charts for the one beside" {
+    shapes make -n 1500 -q --seed 3 --slip 0.6 --difficulty 2 --kind chart | shapes truth -q | records >out
+    # where one bar is named it happens or not, so the share shows
+    jq -e -s '[.[] | select(.source == "chart/read" and (.question | test("bar [A-H]")) and (.meta.world.bars | length) >= 4)]
+      | length > 60 and ((map(select(.meta.slip)) | length) / length | . > 0.5 and . < 0.7)' out
+    # the bar read is the one right of the bar asked for, or left of the last one
+    jq -e -s '[.[] | select(.source == "chart/read" and .meta.slip)] | length > 30 and all(.[];
+      [.meta.world.bars[].label] as $bars | (.question | capture("bar (?<l>[A-H])").l) as $asked | ($bars | index($asked)) as $i
+      | $bars[if $i + 1 < ($bars | length) then $i + 1 else $i - 1 end] as $beside
+      | (.path.answer | tonumber) == (.meta.world.bars[] | select(.label == $beside).value))' out
+    # a slip is a step that this question does not need, and only slips are wrong
+    jq -e -s 'map(select(.meta.slip)) | length > 200 and all(.[]; any(.path.steps[]; .labels[0].why == "irrelevant"))
+      and (map(select(.path.correct)) | length) < length / 4' out
+    jq -e -s 'all(.[] | select(.meta.slip | not); .path.correct and all(.path.steps[]; .labels[0].value == 1))' out
+    # without the option, and where only questions are made, nobody slips, and the worlds are the same
     what='[.id, .question, .answer, .meta.world]'
-    shapes make -n 50 -q --hasty 1 | records | jq -c "$what" >a
+    shapes make -n 50 -q --slip 1 | records | jq -c "$what" >a
     shapes make -n 50 -q | records | jq -c "$what" | cmp - a
-    [ -z "$(shapes make -n 50 -q | records | jq -c 'select(.meta.hasty)')" ]
+    [ -z "$(shapes make -n 50 -q | records | jq -c 'select(.meta.slip)')" ]
+    [ -z "$(shapes make -n 50 -q --slip 1 --questions | records | jq -c 'select(.meta.slip)')" ]
 }
 
 @test "truth: keeps the labels of others, replaces its own, judges wrong answers and texts" {
