@@ -158,6 +158,8 @@ static int with_model(struct tool *t, struct update *u, struct ops *o, update_ob
 {
     enum dtype dt = dtype_of(u->dtype, o->fast);
     u->c.save = dtype_of(u->save, dt);
+    int flags = MODEL_TRAIN;
+    for (int i = 0; i < PARTS; i++) flags |= u->c.frozen[i] ? MODEL_FREEZE << i : 0;
     struct model_io *io = model_io_open(u->model, &(struct model_io_cfg){ .images = u->images, .chat = u->chat, .prm = u->prm, .prm_style = u->style });
     struct step_ids ids;
     if (io && !u->prm && step_ids_find(io->tok, &ids)) {
@@ -165,7 +167,7 @@ static int with_model(struct tool *t, struct update *u, struct ops *o, update_ob
         model_io_free(io);
         return -1;
     }
-    struct model *m = io ? model_load(u->model, o, dt, MODEL_TRAIN) : NULL;
+    struct model *m = io ? model_load(u->model, o, dt, flags) : NULL;
     const struct objective *obj = m ? open(m, io) : NULL;
     int bad = obj ? train(t, u, m, io, obj) : -1;
     model_free(m);

@@ -19,10 +19,11 @@
 #include "ops/ops.h"
 
 struct model;
-enum { MODEL_TRAIN = 1 };                      /* master weights, gradients and moments too */
+/* TRAIN: master weights, gradients and moments too. FREEZE << part: but not for this part, which cannot be trained then. */
+enum { MODEL_TRAIN = 1, MODEL_FREEZE = 2 };
 
-/* A Hugging Face folder (config.json, *.safetensors), or a GGUF file of a plain decoder. Without MODEL_TRAIN weights stay mapped where their dtype is
- * already t. Missing, extra or misshaped tensors are errors that name the tensor, what was wanted and what found. */
+/* A Hugging Face folder (config.json, *.safetensors), or a GGUF file of a plain decoder. Weights that are not trained stay mapped where their
+ * dtype is already t. Missing, extra or misshaped tensors are errors that name the tensor, what was wanted and what found. */
 struct model *model_load(const char *dir, struct ops *o, enum dtype t, int flags);
 /* Random weights from a config (init as transformers does: normal(0, initializer_range), zeros, ones). */
 struct model *model_new(const struct model_cfg *c, uint64_t seed, struct ops *o, enum dtype t, int flags);

@@ -127,6 +127,7 @@ struct model {
 
 /* ---- params.c, weights.c, digest.c ---- */
 void params_build(struct model *m);                               /* the table and the pointers into it, without memory */
+bool param_trained(const struct model *m, const struct param *p);
 MUST_USE int weights_place(struct model *m);                      /* memory; weights that may stay in the file do */
 MUST_USE int weights_fill(struct model *m, uint64_t seed);        /* from info[].src; at random where that is NULL */
 void *model_alloc(struct model *m, size_t bytes, const char *what);       /* released with the model */

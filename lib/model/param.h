@@ -21,7 +21,8 @@ struct param {
     enum part part;
     size_t n;                                  /* rows * cols */
     struct mat w;                              /* what the forward pass uses, [dev] */
-    float *master, *grad, *m, *v;              /* [dev] f32 [n]; NULL without MODEL_TRAIN; master == w.p when w is f32 */
+    float *master, *grad, *m, *v;              /* [dev] f32 [n]; NULL without MODEL_TRAIN, and where frozen from the
+                                                * start (there is a master then too, if w does not hold it exactly); master == w.p when w is f32 */
 };
 
 struct params { struct param *v; int n; };

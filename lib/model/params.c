@@ -49,7 +49,8 @@ static struct param *add(struct builder *b, char *name, int ndim, const int *dim
     struct model *m = b->m;
     assert(m->ps.n < b->cap);
     struct param *p = &m->ps.v[m->ps.n];
-    *p = (struct param){ .name = name, .ndim = ndim, .vector = vector, .decay = !vector, .part = b->part, .frozen = b->idle, .idle = b->idle };
+    *p = (struct param){ .name = name, .ndim = ndim, .vector = vector, .decay = !vector, .part = b->part,
+                         .frozen = b->idle || m->flags & MODEL_FREEZE << b->part, .idle = b->idle };
     m->info[m->ps.n++] = (struct param_info){ .init = init, .value = value };
     size_t n = 1;
     for (int i = 0; i < ndim; i++) {

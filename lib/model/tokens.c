@@ -41,12 +41,13 @@ static int regrow(struct model *m, struct param *p, int rows)
     p->n = n;
     p->w = mat_of(model_alloc(m, n * dtype_size(p->w.t), "weights"), p->w.t, rows, p->cols);
     if (!p->w.p) return -1;
-    if (m->flags & MODEL_TRAIN) {
-        p->master = p->w.t == DT_F32 ? p->w.p : model_alloc(m, n * sizeof(float), "master weights");
+    if (p->w.t == DT_F32) p->master = old.master ? p->w.p : NULL;
+    else if (old.master && !(p->master = model_alloc(m, n * sizeof(float), "master weights"))) return -1;
+    if (param_trained(m, p)) {
         p->grad = model_alloc(m, n * sizeof(float), "gradients");
         p->m = model_alloc(m, n * sizeof(float), "first moments");
         p->v = model_alloc(m, n * sizeof(float), "second moments");
-        if (!p->master || !p->grad || !p->m || !p->v) return -1;
+        if (!p->grad || !p->m || !p->v) return -1;
     }
     float *row = mem_array(C, sizeof *row);
     for (size_t r = 0; r < (size_t)old.rows; r++) {
@@ -65,7 +66,7 @@ int model_add_tokens(struct model *m, int vocab, const int *const *mean_of, cons
     for (int i = 0; i < (m->cfg.text.tied ? 1 : 2); i++) {
         struct param *p = both[i];
         float *x = means(m, p, mean_of, n, count);
-        bool mapped = !(m->flags & MODEL_TRAIN);           /* maybe: then it cannot be written to */
+        bool mapped = !param_trained(m, p);                /* maybe: then it cannot be written to */
         int bad = (all > p->rows || mapped) && regrow(m, p, all);
         if (!bad) param_put(m, p, (size_t)(vocab - count) * (size_t)p->cols, (size_t)count * (size_t)p->cols, x);
         free(x);

@@ -49,11 +49,14 @@ static int unit_end(const struct model *m, int i)
     return i;
 }
 
+bool param_trained(const struct model *m, const struct param *p) { return m->flags & MODEL_TRAIN && !p->frozen; }
+
 /* Only a device that is the host can use the file's pages, and only what is never written. Biases are read as one array. */
 static bool may_stay(const struct model *m, int i, int end)
 {
-    if (m->flags & MODEL_TRAIN || strcmp(m->o->name, "cpu")) return false;
+    if (strcmp(m->o->name, "cpu")) return false;
     for (int k = i; k < end; k++) {
+        if (param_trained(m, &m->ps.v[k])) return false;
         const struct st_tensor *t = m->info[k].src, *before = k > i ? m->info[k - 1].src : NULL;
         enum dtype d = weight_dtype(m, &m->ps.v[k]);
         if (!source_as_is(&m->info[k], d) || (uintptr_t)t->p % dtype_size(d)) return false;
@@ -92,17 +95,28 @@ static int place_weights(struct model *m)
     return 0;
 }
 
+/* Of f32 weights they are the weights themselves. A frozen one has no master, unless bf16 rounds it: what is saved is what was loaded. */
+static bool has_master(const struct model *m, int i)
+{
+    const struct st_tensor *t = m->info[i].src;
+    return m->ps.v[i].w.t == DT_BF16 && (param_trained(m, &m->ps.v[i]) || !t || t->t != ST_BF16);
+}
+
+static bool has_gradient(const struct model *m, int i) { return param_trained(m, &m->ps.v[i]); }
+
 /* A group of f32 arrays beside the weights, laid out alike; field is the offset of its pointer in struct param. */
-static int place_group(struct model *m, size_t field, bool only_if_not_f32, const char *what)
+static int place_group(struct model *m, size_t field, bool (*has)(const struct model *, int), const char *what)
 {
     size_t total = 0;
-    for (int i = 0; i < m->ps.n; i++) total += m->info[i].joined ? m->ps.v[i].n : round_up(total, ALIGN / 4) - total + m->ps.v[i].n;
-    float *base = model_alloc(m, total * sizeof(float), what);
-    if (!base) return -1;
+    for (int i = 0; i < m->ps.n; i++)
+        if (has(m, i)) total = (m->info[i].joined ? total : round_up(total, ALIGN / 4)) + m->ps.v[i].n;
+    float *base = total ? model_alloc(m, total * sizeof(float), what) : NULL;
+    if (total && !base) return -1;
     size_t at = 0;
     for (int i = 0; i < m->ps.n; i++) {
+        if (!has(m, i)) continue;
         if (!m->info[i].joined) at = round_up(at, ALIGN / 4);
-        float *p = only_if_not_f32 && m->ps.v[i].w.t == DT_F32 ? m->ps.v[i].w.p : base + at;
+        float *p = base + at;
         memcpy((char *)&m->ps.v[i] + field, &p, sizeof p);
         at += m->ps.v[i].n;
     }
@@ -113,12 +127,12 @@ int weights_place(struct model *m)
 {
     if (place_weights(m)) return -1;
     if (!(m->flags & MODEL_TRAIN)) return 0;
-    if (m->t == DT_F32)
-        for (int i = 0; i < m->ps.n; i++) m->ps.v[i].master = m->ps.v[i].w.p;
-    else if (place_group(m, offsetof(struct param, master), true, "master weights")) return -1;
-    return place_group(m, offsetof(struct param, grad), false, "gradients") ||
-           place_group(m, offsetof(struct param, m), false, "first moments") ||
-           place_group(m, offsetof(struct param, v), false, "second moments") ? -1 : 0;
+    if (place_group(m, offsetof(struct param, master), has_master, "master weights")) return -1;
+    for (int i = 0; i < m->ps.n; i++)
+        if (m->ps.v[i].w.t == DT_F32 && param_trained(m, &m->ps.v[i])) m->ps.v[i].master = m->ps.v[i].w.p;
+    return place_group(m, offsetof(struct param, grad), has_gradient, "gradients") ||
+           place_group(m, offsetof(struct param, m), has_gradient, "first moments") ||
+           place_group(m, offsetof(struct param, v), has_gradient, "second moments") ? -1 : 0;
 }
 
 void param_put(struct model *m, struct param *p, size_t begin, size_t n, const float *x)

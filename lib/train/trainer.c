@@ -295,8 +295,9 @@ static int freeze(struct trainer *t)
 {
     bool any = false;
     for (int i = 0; i < t->ps->n; i++) {
-        t->ps->v[i].frozen = t->ps->v[i].idle || t->c->frozen[t->ps->v[i].part];
-        any |= !t->ps->v[i].frozen;
+        struct param *p = &t->ps->v[i];
+        p->frozen = p->idle || !p->grad || t->c->frozen[p->part];     /* without a gradient: frozen when it was loaded */
+        any |= !p->frozen;
     }
     return any ? 0 : fail("all parts are frozen: nothing to train");
 }

@@ -45,7 +45,7 @@ struct train_hooks {
 
 struct train_job {
     const struct train_cfg *cfg;
-    struct model *m;                           /* loaded with MODEL_TRAIN */
+    struct model *m;                           /* loaded with MODEL_TRAIN; with MODEL_FREEZE for the parts frozen here it takes less memory */
     const struct model_io *io;
     struct dataset *ds;
     const struct objective *obj;

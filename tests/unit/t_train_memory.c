@@ -69,6 +69,71 @@ static void test_large(void)
     o->close(o);
 }
 
+/* ---- parts that are frozen ---- */
+
+static size_t values_of(struct model *m, enum part part)
+{
+    const struct params *ps = model_params(m);
+    size_t n = 0;
+    for (int i = 0; i < ps->n; i++)
+        if (ps->v[i].part == part) n += ps->v[i].n;
+    return n;
+}
+
+/* Trains with the tower frozen, as the model is loaded with these flags. */
+static size_t frozen_run(int flags, size_t *values)
+{
+    struct ops *o = ops_open(DEVICE_CPU, 2);
+    size_t before = usage_peak(o->usage);
+    struct train_cfg c = larger();
+    c.frozen[PART_VISION] = true;
+    struct dataset *ds = load(&sft.base, RECORDS);
+    struct model *m = model_load(base, o, DT_F32, flags);
+    T_CHECK(m != NULL);
+    *values = values_of(m, PART_VISION);
+    struct train_job job = { &c, m, io, ds, &sft.base, { 0 } };
+    T_OK(train_run(&job));
+    size_t peak = usage_peak(o->usage) - before;
+    model_free(m);
+    dataset_free(ds);
+    o->close(o);
+    return peak;
+}
+
+static void test_frozen(void)
+{
+    size_t n;
+    char *path = file_join(out, "model.safetensors");
+    struct buf a = { 0 }, b = { 0 };
+    size_t plain = frozen_run(MODEL_TRAIN, &n);
+    T_OK(file_read(path, 1 << 30, &a));
+    size_t lean = frozen_run(MODEL_TRAIN | MODEL_FREEZE << PART_VISION, &n);
+    T_OK(file_read(path, 1 << 30, &b));
+    free(path);
+    /* a gradient and two moments less, and the weights themselves stay in the file */
+    printf("# %zu values frozen: %zu bytes, else %zu\n", n, lean, plain);
+    T_CHECK(lean + 12 * n < plain);
+    T_CHECK(a.len > 0 && a.len == b.len && !memcmp(a.p, b.p, a.len));
+    buf_free(&a);
+    buf_free(&b);
+}
+
+/* The base is f32: in bf16 a frozen weight keeps an exact master, so that what is saved is what was loaded. */
+static void test_frozen_bf16(void)
+{
+    struct ops *o = ops_open(DEVICE_CPU, 1);
+    struct model *m = model_load(base, o, DT_BF16, MODEL_TRAIN | MODEL_FREEZE << PART_VISION);
+    T_CHECK(m != NULL);
+    const struct params *ps = model_params(m);
+    for (int i = 0; i < ps->n; i++) {
+        const struct param *p = &ps->v[i];
+        T_CHECK(p->frozen == (p->part == PART_VISION) && !p->grad == p->frozen && !p->m == p->frozen && !p->v == p->frozen);
+        T_CHECK(p->w.t != DT_BF16 || p->master);
+    }
+    model_free(m);
+    o->close(o);
+}
+
 /* ---- generating ---- */
 
 static size_t generate_peak(enum device d, bool measure)
@@ -112,6 +177,8 @@ int main(void)
     objective_sft(&sft, SFT_STEPS, false);
     make_world();
     T_RUN(test_training);
+    T_RUN(test_frozen);
+    T_RUN(test_frozen_bf16);
     T_RUN(test_generating);
     T_RUN(test_large);
     end_world();
