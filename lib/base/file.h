@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "base/mem.h"
 
-MUST_USE int file_read(const char *path, size_t max, struct buf *out);        /* appends; fails if larger than max */
+MUST_USE int file_read(const char *path, size_t max, struct buf *out);        /* appends; fails if larger than max, and for a pipe but /dev/fd/N */
 MUST_USE int file_write(const char *path, const void *p, size_t n);           /* atomic: temporary, fsync, rename */
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);

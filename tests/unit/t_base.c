@@ -346,6 +346,18 @@ static void files(void)
     T_STR(b.p, "other");
     T_FAIL(file_read(p, 4, &b), "larger than 4 bytes");
     T_FAIL(file_read(q, 4, &b), "No such file");
+    char *pipe_name = under("pipe"), fd_name[32];
+    T_CHECK(mkfifo(pipe_name, 0600) == 0);
+    T_FAIL(file_read(pipe_name, 4, &b), "a pipe");          /* nobody will ever write to it */
+    unlink(pipe_name);
+    free(pipe_name);
+    int end[2];
+    T_CHECK(pipe(end) == 0 && write(end[1], "four", 4) == 4 && close(end[1]) == 0);
+    snprintf(fd_name, sizeof fd_name, "/dev/fd/%d", end[0]);
+    buf_clear(&b);
+    T_OK(file_read(fd_name, 4, &b));
+    T_STR(b.p, "four");
+    close(end[0]);
     T_OK(file_copy(p, q));
     struct file_map m;
     T_OK(file_map(q, &m));
