@@ -42,7 +42,9 @@ struct plan {
 };
 /* At least n, and the same for numbers near n: launches of one token after the other look the same (graph.cu). */
 unsigned plan_rounded(int n);
-struct plan plan_tree(const struct attn_tree_args *a, int rows_a_block, int few_blocks);      /* free host */
+/* The plan of a tree and where it lies on the device; the last one is kept, as all layers of a pass have the same. NULL, the
+ * failure kept, when memory is out. */
+const struct plan *plan_tree(struct cuda *c, const struct attn_tree_args *a, int rows_a_block, int few_blocks, const int **dev);
 
 /* Do the tensor-core kernels take it? Else the plain ones. */
 bool cuda_flash_fits(const struct cuda *c, const struct heads *h, struct mat q, struct mat k, struct mat v, struct mat o);

@@ -220,20 +220,19 @@ void cuda_flash(struct cuda *c, const struct attn_args *a, const struct heads *h
 
 void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struct heads *h)
 {
-    struct plan p = plan_tree(a, FLASH_WARPS * 16 / h->group, 2 * c->device.multiProcessorCount);
-    const int *dev = cuda_ints(c, p.host, p.n);
-    free(p.host);
-    if (!dev) return;
+    const int *dev;
+    const struct plan *p = plan_tree(c, a, FLASH_WARPS * 16 / h->group, 2 * c->device.multiProcessorCount, &dev);
+    if (!p) return;
     struct flash f = { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<struct bf16>(a->o),
-                       *h, dev, (const struct item *)(dev + p.item), dev + p.nkey, (const struct run *)(dev + p.run), NULL, dev + p.part, NULL, NULL };
-    if (!p.whole) {
-        size_t parts = (size_t)plan_rounded(p.parts) * (size_t)h->n;
+                       *h, dev, (const struct item *)(dev + p->item), dev + p->nkey, (const struct run *)(dev + p->run), NULL, dev + p->part, NULL, NULL };
+    if (!p->whole) {
+        size_t parts = (size_t)plan_rounded(p->parts) * (size_t)h->n;
         f.sums = (float *)cuda_scratch(c, SCRATCH_ATTN, parts * (size_t)(h->D + 2) * sizeof *f.sums);
         if (!f.sums) return;
         f.ml = f.sums + parts * (size_t)h->D;
     }
-    dim3 grid(plan_rounded(p.nitem), (unsigned)a->kv_heads), folds((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS));
+    dim3 grid(plan_rounded(p->nitem), (unsigned)a->kv_heads), folds((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS));
     BY_HEAD(h->D, DP,
         LAUNCH_WIDE(c, (flash_rows<DP, 1, true>), grid, (rows_bytes<DP, 1>()), f);
-        if (!p.whole) LAUNCH(c, flash_fold<DP>, folds, dim3(FLASH_THREADS), 0, f));
+        if (!p->whole) LAUNCH(c, flash_fold<DP>, folds, dim3(FLASH_THREADS), 0, f));
 }

@@ -69,6 +69,7 @@ static void ring_wait(struct cuda *c)
     cuda_check(c, cudaStreamSynchronize(c->stream), "synchronising");
     c->ring->used = 0;
     c->ring->nknown = 0;
+    c->ring->turns++;
     memset(c->ring->head, 0, sizeof c->ring->head);
 }
 
@@ -114,7 +115,6 @@ static bool ring_room(struct cuda *c, size_t n)
     struct upload_ring *r = c->ring;
     if (r->used + n <= r->cap) return true;
     ring_wait(c);
-    r->turns++;
     if (n <= r->cap / 4) return true;
     if (r->cap) {
         struct retired *t = (struct retired *)mem_alloc(sizeof *t);
@@ -246,6 +246,7 @@ static void close_all(struct ops *o)
     for (int i = 0; i < SCRATCH_COUNT; i++) device_free(c, c->scratch[i].p);
     o->measuring = false;                      /* what follows was allocated when the backend opened */
     cuda_end_graphs(c);
+    cuda_end_attention(c);
     cuda_end_products(c);
     ring_free(c);
     usage_free(o->usage);

@@ -43,6 +43,7 @@ struct cuda {
     struct products *products;                 /* product.cu */
     struct upload_ring *ring;
     struct graphs *graphs;                     /* graph.cu */
+    struct tree_plan *tree;                    /* attn_plan.cu */
     bool signing, recording; uint64_t sign;    /* launches are signed and not made; are signed and recorded */
     struct { void *p; size_t n; } scratch[SCRATCH_COUNT];
     bool failed; char why[256];                /* the first failure since the last sync */
@@ -61,7 +62,7 @@ void *cuda_scratch(struct cuda *c, enum scratch which, size_t bytes);
  * of every layer of a pass) is uploaded once. NULL, the failure kept, when memory is out; n may be 0 (never NULL then).
  * At most three arrays an op. */
 const void *cuda_upload(struct cuda *c, const void *host, size_t bytes);
-/* How often the ring had to begin anew before its time: arrays sent before that have lost their places. */
+/* How often the ring has begun anew, at a sync or before its time: arrays sent before that have lost their places. */
 unsigned cuda_upload_turns(const struct cuda *c);
 static inline const int *cuda_ints(struct cuda *c, const int *host, size_t n) { return (const int *)cuda_upload(c, host, n * sizeof *host); }
 
@@ -85,6 +86,7 @@ void cuda_set_losses(struct ops *o);
 void cuda_set_sampling(struct ops *o);
 void cuda_set_graphs(struct cuda *c);
 void cuda_end_graphs(struct cuda *c);
+void cuda_end_attention(struct cuda *c);
 
 /* ---- matrices as kernels see them ---- */
 
