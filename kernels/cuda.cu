@@ -126,9 +126,10 @@ static bool ring_room(struct cuda *c, size_t n)
 
 unsigned cuda_upload_turns(const struct cuda *c) { return c->ring->turns; }
 
-static uint64_t hash_of(const void *p, size_t n)
+uint64_t cuda_hash(uint64_t h, const void *p, size_t n)
 {
-    uint64_t h = n * 0x9e3779b97f4a7c15u, x;
+    uint64_t x;
+    h += n * 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < n; i += sizeof x) {
         x = 0;
         memcpy(&x, (const char *)p + i, n - i < sizeof x ? n - i : sizeof x);
@@ -152,7 +153,7 @@ const void *cuda_upload(struct cuda *c, const void *host, size_t bytes)
 {
     struct upload_ring *r = c->ring;
     if (c->ops.measuring) return r->dev;
-    uint64_t hash = hash_of(host, bytes);
+    uint64_t hash = cuda_hash(0, host, bytes);
     const void *there = ring_find(r, host, bytes, hash);
     if (there) return there;
     size_t n = RING_ALIGN, at;                 /* powers of two: what comes behind keeps its place when this one grows a little */

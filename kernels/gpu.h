@@ -71,6 +71,8 @@ void cuda_sum_parts(struct cuda *c, float *out, const float *part, int n, int pa
 /* out[C] += column sums of x, or of x * y (y.p NULL: of x alone), in an order that the rows fix. */
 void cuda_column_sums(struct cuda *c, float *out, struct mat x, struct mat y);
 
+/* Goes on from h, a word at a time: it is on the way of every launch. */
+uint64_t cuda_hash(uint64_t h, const void *p, size_t n);
 /* Adds to the signature of the work at hand (graph.cu), where there is one. */
 void cuda_sign(struct cuda *c, const void *p, size_t n);
 
