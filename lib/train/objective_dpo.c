@@ -15,7 +15,7 @@ struct side { const uint32_t *id; const float *lp; size_t n; };
 static const char *read_tokens(const struct model_io *io, const val *path, struct side *s)
 {
     if (!path || path->type != MSGPACK_OBJECT_MAP) return "not a pair";
-    if (!val_u32s(val_get(path, "tokens"), &s->id, &s->n) || !s->n) return "no tokens";
+    if (!val_u32s(val_get(path, "tokens"), &s->id, &s->n) || !s->n) return "no tokens (cos-score logprob adds them)";
     if (!val_is_str(val_get(path, "tokenizer"), tok_digest(io->tok))) return "tokens of another tokenizer";
     for (size_t i = 0; i < s->n; i++)
         if (s->id[i] >= (uint32_t)tok_size(io->tok)) return "malformed tokens";
@@ -26,7 +26,7 @@ static const char *read_logprobs(const char *ref, const val *path, struct side *
 {
     const val *all = val_get(path, "logprobs"), *v = val_get(all, ref);
     size_t n;
-    if (!v && (!all || all->type != MSGPACK_OBJECT_MAP || !all->via.map.size)) return "no log-probabilities";
+    if (!v && (!all || all->type != MSGPACK_OBJECT_MAP || !all->via.map.size)) return "no log-probabilities (cos-score logprob adds them)";
     if (!v) return "log-probabilities of another model";
     if (!val_f32s(v, &s->lp, &n) || n != s->n) return "malformed log-probabilities";
     for (size_t i = 0; i < n; i++)

@@ -127,6 +127,24 @@ killed_runs() {
     jq -e '.settings.objective == "dpo" and .settings.beta == "0.1"' a/training.json
 }
 
+@test "dpo on pairs that came as MMPR rows, without tokens and log-probabilities" {
+    # complete paths: what the form holds of a path are its steps and its answer
+    jq -c 'select(.path.correct)' "$W/labelled.jsonl" | jq -c '.path as $p | del(.path) + {chosen: ($p | del(.correct)),
+        rejected: ($p | del(.correct) | .steps[0].thought = "It is blue." | .answer = "blue")}' | cos-cat -f > pairs.cos
+    n=$(cos-cat -p < pairs.cos | wc -l)
+    cos-cat -q --to dpo pairs.cos > rows.jsonl
+    cos-segment -q --from dpo < rows.jsonl > came.cos
+    run --separate-stderr cos-update dpo --model "$W/sft" --images "$W/img" --dtype f32 --out a < came.cos
+    [ "$status" = 1 ]
+    [[ "$stderr" == *"cos-score logprob"* ]]
+    cos-score logprob -q --model "$W/sft" --images "$W/img" --dtype f32 < came.cos > known.cos
+    dpo --nll 0 --epochs 4 --warmup 0 --log log.tsv --out a < known.cos 2> stderr
+    grep -q "$n in, $n used" stderr
+    # at the reference the loss is log 2, and then less
+    holds "$(first log.tsv loss) > 0.6931 - 0.001 && $(first log.tsv loss) < 0.6932 + 0.001"
+    holds "$(last log.tsv loss) < 0.6"
+}
+
 @test "dpo: a stale reference is refused, the right one named" {
     dpo -q --out a < "$W/pairs.cos"
     # the pairs' log-probabilities are sft's
@@ -158,7 +176,7 @@ killed_runs() {
       sed -n 10p "$W/pairs.jsonl" | jq -c 'del(.question)'
     } | cos-cat -f > mixed.cos
     dpo --out a < mixed.cos 2> stderr
-    grep -q '11 in, 4 used, 7 rejected (not a pair 1, no tokens 1, no log-probabilities 1, malformed log-probabilities 1, tokens of another tokenizer 1, chosen and rejected are the same 1, no question 1)' stderr
+    grep -q '11 in, 4 used, 7 rejected (not a pair 1, no tokens (cos-score logprob adds them) 1, no log-probabilities (cos-score logprob adds them) 1, malformed log-probabilities 1, tokens of another tokenizer 1, chosen and rejected are the same 1, no question 1)' stderr
     run dpo --sigmoid 0 --nll 0 --out b < "$W/pairs.cos"
     [ "$status" = 2 ]
     [ ! -e b ]

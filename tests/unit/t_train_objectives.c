@@ -328,14 +328,14 @@ static void test_dpo_records(void)
     struct { const char *tokens, *logprobs, *why; } t[] = {
         { "65,66,67", "{" REF "{\"$f32\":[-1.0,-0.5,-0.25]},\"other\":{\"$f32\":[-9.0,-9.0,-9.0]}}", NULL },
         { "65,66,67", "{\"other\":{\"$f32\":[-1.0,-0.5,-0.25]}}", "log-probabilities of another model" },
-        { "65,66,67", "{}", "no log-probabilities" },
-        { "65,66,67", "7", "no log-probabilities" },
+        { "65,66,67", "{}", "no log-probabilities (cos-score logprob adds them)" },
+        { "65,66,67", "7", "no log-probabilities (cos-score logprob adds them)" },
         { "65,66,67", "{" REF "{\"$f32\":[-1.0,-0.5]}}", "malformed log-probabilities" },
         { "65,66,67", "{" REF "[-1.0,-0.5,-0.25]}", "malformed log-probabilities" },
         { "65,66,67", "{" REF "{\"$f32\":[-1.0,\"nan\",-0.25]}}", "malformed log-probabilities" },
         { "65,66,99999", "{" REF "{\"$f32\":[-1.0,-0.5,-0.25]}}", "malformed tokens" },
         { "65,66,4294967295", "{" REF "{\"$f32\":[-1.0,-0.5,-0.25]}}", "malformed tokens" },
-        { "", "{" REF "{\"$f32\":[]}}", "no tokens" },
+        { "", "{" REF "{\"$f32\":[]}}", "no tokens (cos-score logprob adds them)" },
         { "70", "{" REF "{\"$f32\":[-4.0]}}", "chosen and rejected are the same" },
     };
     char *rejected = side_json("70", "{" REF "{\"$f32\":[-4.0]}}");
@@ -346,7 +346,7 @@ static void test_dpo_records(void)
         free(chosen);
     }
     check_pair("7", rejected, "not a pair");
-    check_pair("{}", rejected, "no tokens");
+    check_pair("{}", rejected, "no tokens (cos-score logprob adds them)");
     check_pair(rejected, "null", "not a pair");
     check_pair("{\"tokens\":{\"$u32\":[1]},\"tokenizer\":\"x\"}", rejected, "tokens of another tokenizer");
     free(rejected);
