@@ -79,6 +79,9 @@ static int ingest(struct tool *t, const struct model_io *io, struct dataset *ds,
     if (!dataset_count(ds)) return fail("no examples to train on");
     tool_note(t, "%d examples, %ld tokens (longest %d), %d distinct images", dataset_count(ds), dataset_tokens(ds),
               dataset_longest(ds), dataset_sets(ds));
+    char line[256];
+    if (obj->tell && obj->tell(obj, ds, line, sizeof line)) tool_warn(t, "%s", line);
+    else if (obj->tell) tool_note(t, "%s", line);
     return 0;
 }
 

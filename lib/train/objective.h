@@ -27,6 +27,8 @@ struct objective {
      * for a record that cannot be used. Thread-safe. */
     int    (*encode)(const struct objective *, const struct model_io *io, const struct record *r, struct draft *d, const char **why);
     double (*weight)(const struct objective *, const struct example *x);
+    /* What the examples hold, as a line; true: to be told in any case. NULL: there is nothing to tell. */
+    bool   (*tell)(const struct objective *, const struct dataset *ds, char *line, size_t size);
     /* Adds the micro-batch's sum of part(x) / total to sum->loss, and its gradient to dhidden and to the head's gradient;
      * lp and dlp of the batch are room to work in. */
     int    (*loss)(const struct objective *, const struct train_pass *p, struct train_sum *sum);

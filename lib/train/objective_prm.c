@@ -111,6 +111,21 @@ static double weight(const struct objective *o, const struct example *x)
 
 /* ---- the loss ---- */
 
+static bool tell(const struct objective *o, const struct dataset *ds, char *line, size_t size)
+{
+    int n[2] = { 0 }, labelled[2] = { 0 };                 /* steps, answers */
+    for (int i = 0; i < dataset_count(ds); i++) {
+        const struct example *x = dataset_at(ds, i);
+        for (int k = 0; k < x->nown / PRM_OWN; k++) {
+            int answer = tags_of(x)[k].answer > 0;
+            n[answer]++;
+            labelled[answer] += tags_of(x)[k].weight > 0;
+        }
+    }
+    snprintf(line, size, "labels by %s: %d of %d steps, %d of %d answers", self(o)->cfg.labels, labelled[0], n[0], labelled[1], n[1]);
+    return !labelled[0];
+}
+
 /* The labelled tags of a micro-batch, [n], and on the device what passes through two rows of the head. */
 struct prm_room {
     struct ops *o;
@@ -254,7 +269,7 @@ void objective_prm(struct train_prm *p, const struct prm_cfg *c, const struct pr
 {
     *p = (struct train_prm){
         .base = { .name = "prm", .metric = { "step_accuracy", "answer_accuracy", "p_good", "p_bad" },
-                  .settings = settings, .encode = encode, .weight = weight, .loss = loss },
+                  .settings = settings, .encode = encode, .weight = weight, .tell = tell, .loss = loss },
         .cfg = *c, .form = form, .room = mem_alloc(sizeof *p->room) };
 }
 

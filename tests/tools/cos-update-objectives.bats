@@ -58,6 +58,7 @@ killed_runs() {
     prm --epochs 16 --log log.tsv --out a < "$W/labelled.cos" > stdout 2> stderr
     [ ! -s stdout ]
     grep -q '24 in, 24 used' stderr
+    grep -q 'labels by mc: 24 of 24 steps, 24 of 24 answers' stderr
     holds "$(last log.tsv loss) < $(first log.tsv loss) / 3"
     holds "$(last log.tsv p_good) > $(last log.tsv p_bad) + 0.5"
     jq -e '.settings.objective == "prm" and .settings.freeze == "vision" and .settings.labels == "mc"' a/training.json
@@ -95,6 +96,10 @@ killed_runs() {
     [ "$status" = 1 ]
     [[ "$output" == *"no label of these sources 24"* ]]
     [[ "$output" == *"no examples"* ]]
+    # answers alone are learned: to be known even with -q
+    prm -q --labels nobody --steps 1 --out b < "$W/labelled.cos" 2> stderr
+    grep -q 'labels by nobody: 0 of 24 steps, 24 of 24 answers' stderr
+    rm -r b
     run prm --labels "" --out b < "$W/labelled.cos"
     [ "$status" = 2 ]
     [ ! -e b ]
