@@ -4,7 +4,7 @@
 #   make demo       set-up, build, and the whole method on a world made here (pipelines/cos.mk); QUICK=1 for the short form,
 #                   SEED="1 2 3" for three runs side by side
 #   make test       set-up, build, all tests
-#   make fuzz       readers of model files against made-up ones, FUZZ_TIME=60 seconds each
+#   make fuzz       readers of models and of others' JSON against made-up files, FUZZ_TIME=60 seconds each
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make CUDA=1     into build/cuda, with the CUDA backend (CUDA_ARCH=90: the device's; nvcc on the PATH or NVCC=...)
 #   make test-cuda bench-cuda   the same tests, and the figures, on the device

@@ -6,7 +6,7 @@
 set -u
 B=$1; shift
 export B FUZZ_TIME="${FUZZ_TIME:-60}" G=tests/golden
-[ $# -gt 0 ] || set -- safetensors gguf tokenizer config
+[ $# -gt 0 ] || set -- safetensors gguf tokenizer config forms
 
 seed() {   # NAME FILE...: the files' first 16 kB
     name=$1; shift
@@ -23,6 +23,7 @@ for n in "$@"; do
     gguf) seed "$n" $G/gguf/*.gguf $G/text/*/model.gguf ;;
     tokenizer) seed "$n" $G/tokenizer/*.json ;;
     config) seed "$n" $G/*/*/config.json examples/configs/*.json ;;
+    forms) seed "$n" tests/fuzz/forms/*.json ;;
     esac
 done
 
