@@ -15,7 +15,7 @@ DTYPE  = f32
 ARGS   = -q --seed $(SEED)
 P      = $(TOP)/pipelines
 MODELS = direct sft dpo1 dpo2 dpo3
-MAX_TOKENS = 64
+MAX_TOKENS = 192
 export BIN DTYPE ARGS MAX_TOKENS N NS
 export IMAGES = $(dir $(IN))
 export GAP = 0.1
