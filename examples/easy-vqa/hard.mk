@@ -55,10 +55,11 @@ $W/labelled.cos: $W/sft/config.json $W/label.cos
 	$(LABEL) < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos
 	rm -rf $(@D); $P/prm.sh $W/sft $(@D) --epochs 8 --batch 16 --lr 3e-4 --beta2 0.98 --target hard --threshold 0.01 --freeze none < $<
-# there is no truth of steps here: the reward model against labels of other questions
+# there is no truth of steps here: the reward model's answer scores alone are judged
 $W/prm.tsv: $W/held.cos $W/prm/config.json
-	$(LABEL) < $< | $(BIN)/cos-score prm --model $W/prm --images $(IMAGES) --dtype $(DTYPE) $(ARGS) \
-	  | $(BIN)/cos-eval prm --against mc --threshold 0.01 $(ARGS) $(PUT)
+	$(BIN)/cos-generate --model $W/sft --images $(IMAGES) --dtype $(DTYPE) -n 4 --max-tokens $(MAX_TOKENS) $(ARGS) < $< \
+	  | $(BIN)/cos-score answer $(ARGS) | $(BIN)/cos-score prm --model $W/prm --images $(IMAGES) --dtype $(DTYPE) $(ARGS) \
+	  | $(BIN)/cos-eval prm $(ARGS) $(PUT)
 
 before = $(if $(filter 1,$1),sft,dpo$(shell expr $1 - 1))
 .SECONDEXPANSION:
