@@ -50,9 +50,8 @@ $W/sft/config.json: $W/base/config.json
 $W/direct/config.json: $W/base/config.json
 	$(SFT) --response answer < $W/few.cos
 
-LABEL = $P/label.sh $W/sft --rollouts 16
 $W/labelled.cos: $W/sft/config.json $W/label.cos
-	$(LABEL) < $W/label.cos $(PUT)
+	$P/label.sh $W/sft --rollouts 16 < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos
 	rm -rf $(@D); $P/prm.sh $W/sft $(@D) --epochs 8 --batch 16 --lr 3e-4 --beta2 0.98 --target hard --threshold 0.01 --freeze none < $<
 # there is no truth of steps here: the reward model's answer scores alone are judged

@@ -33,8 +33,8 @@ extern const char *const verdict_words[VERDICTS];
 enum verdict plan_judge(const struct plan *p, struct slice name, struct slice thought, struct slice reflection);
 
 /* The reference of an author whose eye slips: in a chart of CROWDED bars or more, each bar that the question names is taken, with
- * probability `share`, for the one beside it, unless the question names that one as well. false, and *p is not to be used: no slip,
- * or one that fits no path (a mean that is no whole number). */
+ * probability `share`, for the one beside it; no bar is taken twice. false, and *p is not to be used: no slip, or one that fits no
+ * path (a mean that is no whole number). */
 enum { CROWDED = 4 };
 bool plan_slip(const struct world *w, const struct claim *question, double share, struct rng *r, struct plan *p);
 

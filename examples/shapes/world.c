@@ -126,7 +126,7 @@ void chart_make(struct world *w, struct rng *r, const struct level *l)
     if (l->any_labels) rng_shuffle(r, labels, LABELS, sizeof labels[0]);
     rng_shuffle(r, colours, (size_t)mem_max(l->colours, BARS_MAX), sizeof colours[0]);
     *w = (struct world){ .chart = true, .nbar = rand_in(r, l->bars_min, l->bars_max), .top = l->top, .tick = l->tick };
-    int value[l->top];                                   /* bars differ: to take one for another is never right by chance */
+    int value[l->top];                                   /* bars differ: one taken for another shows */
     for (int i = 0; i < l->top; i++) value[i] = i + 1;
     rng_shuffle(r, value, (size_t)l->top, sizeof value[0]);
     for (int i = 0; i < w->nbar; i++)

@@ -132,16 +132,15 @@ static void one_tree(int heads, int kv_heads, int D, enum dtype t, int root, int
     f->attn_tree(f, &r);
     T_TENSOR(out, 1e-5);
     /* the next layer of the pass, and the same tree in a pass behind it */
-    struct tensor next[2];
     for (int i = 0; i < 2; i++) {
-        next[i] = tensor_new(o, t, tr.rows, heads * D, gap, POISON);
-        a.o = next[i].dev;
-        r.o = next[i].ref;
+        struct tensor next = tensor_new(o, t, tr.rows, heads * D, gap, POISON);
+        a.o = next.dev;
+        r.o = next.ref;
         o->attn_tree(o, &a);
         f->attn_tree(f, &r);
-        T_TENSOR(next[i], 1e-5);
+        T_TENSOR(next, 1e-5);
         T_OK(o->sync(o));
-        tensor_free(&next[i]);
+        tensor_free(&next);
     }
     tensor_free(&q); tensor_free(&out); tensor_free(&k); tensor_free(&v);
 }
