@@ -7,14 +7,14 @@
 
 #include <assert.h>
 
-enum { TASK_QUERIES = 256, TREE_FEW = 512, TREE_QUERIES = 128, TREE_FEW_QUERIES = 32, FEW = 24 };
+enum { TASK_QUERIES = 256, TREE_FEW = 512, TREE_QUERIES = 128, TREE_FEW_QUERIES = 32, FEW = 32 };
 
 void attn_multiply(struct cpu *c, const struct attn_product *p)
 {
     const struct vec_gemm *g = c->v->gemm;
-    struct gemm_tile t = { .k = p->k, .ars = p->ars, .acs = p->acs, .ldc = p->ldc, .n = g->nr, .init = p->init, .ldb = p->ldb ? p->ldb : g->nr };
+    struct gemm_tile t = { .k = p->k, .ars = p->ars, .acs = p->acs, .ldc = p->ldc, .n = g->nr, .init = p->init, .ldb = g->nr };
     for (int j = 0; j < p->n; j += g->nr) {
-        t.b = p->b + (p->ldb ? j : (int64_t)j * p->depth);
+        t.b = p->b + (int64_t)j * p->depth;
         for (int i = 0; i < p->m; i += g->mr) {
             t.m = mem_min(g->mr, p->m - i);
             t.a = p->a + i * p->ars;
@@ -49,8 +49,8 @@ static bool joins(const struct run *r, const struct attn_seg *a, const struct at
     return a->row == b->row && a->nrow == b->nrow && b->pos == r->pos + r->len && r->len % lanes == 0;
 }
 
-/* Lists the runs that touch the piece's rows; returns the floats that their panels need. Values are used where they are
- * if packing does not pay. */
+/* Lists the runs that touch the piece's rows; returns the floats that their panels need. Where the rows are few, packing does
+ * not pay: keys and values are used where they are. */
 static size_t list_runs(const struct attend *t, struct packed *p)
 {
     const struct vec_gemm *g = t->c->v->gemm;
@@ -65,11 +65,12 @@ static size_t list_runs(const struct attend *t, struct packed *p)
         p->run[p->n++] = (struct run){ .seg = i, .nseg = 1, .pos = s->pos, .len = s->len, .begin = begin, .end = end };
     }
     for (struct run *r = p->run; r < p->run + p->n; r++) {
+        r->in_place = (r->end - r->begin) * t->group <= FEW && (size_t)D * dtype_size(t->k.t) % 16 == 0;
+        if (r->in_place) continue;
         r->k = size;
         size += (size_t)attn_pad(r->len, g->nr) * (size_t)D;
         r->v = size;
-        r->in_place = t->v.t == DT_F32 && D % g->nr == 0 && (r->end - r->begin) * t->group <= FEW;
-        if (!r->in_place) size += (size_t)attn_pad(D, g->nr) * (size_t)r->len;
+        size += (size_t)attn_pad(D, g->nr) * (size_t)r->len;
     }
     return size;
 }
@@ -88,7 +89,7 @@ static void pack_run(const struct attend *t, const struct run *r, float *mem)
         int at = s->pos - r->pos;
         struct mat k = head_of(t, t->k, s), v = head_of(t, t->v, s);
         g->pack_t(mem + r->k, at, k.p, k.t, k.ld, s->len, D);
-        if (!r->in_place) g->pack_n(mem + r->v + (int64_t)at * g->nr, r->len, v.p, v.t, v.ld, D, s->len);
+        g->pack_n(mem + r->v + (int64_t)at * g->nr, r->len, v.p, v.t, v.ld, D, s->len);
     }
 }
 
@@ -104,32 +105,37 @@ struct block { const struct attend *t; const struct packed *p; int b0, b1, width
 
 static void scores(const struct block *b, const struct run *r, int x0, int m, int keys)
 {
-    int D = b->t->head_dim;
-    attn_multiply(b->t->c, &(struct attn_product){
-        .a = b->q + x0 * D, .ars = D, .acs = 1, .b = b->p->mem + r->k, .c = b->s + (int64_t)x0 * b->width + r->pos, .ldc = b->width,
-        .m = m, .n = keys, .k = D, .depth = D, .init = GEMM_ZERO });
+    const struct attend *t = b->t;
+    const float *q = b->q + x0 * t->head_dim;
+    float *s = b->s + (int64_t)x0 * b->width + r->pos;
+    if (!r->in_place) {
+        attn_multiply(t->c, &(struct attn_product){
+            .a = q, .ars = t->head_dim, .acs = 1, .b = b->p->mem + r->k, .c = s, .ldc = b->width,
+            .m = m, .n = keys, .k = t->head_dim, .depth = t->head_dim, .init = GEMM_ZERO });
+        return;
+    }
+    const struct attn_seg *g = t->seg + r->seg;
+    for (int at = 0, n; at < keys; at += n, g++) {
+        n = mem_min(g->len, keys - at);
+        t->c->v->attn->scores(s + at, b->width, q, m, mat_rows(head_of(t, t->k, g), 0, n));
+    }
 }
 
 static void values(const struct block *b, const struct run *r, int x0, int m, int keys)
 {
     const struct attend *t = b->t;
-    struct attn_product p = { .a = b->s + (int64_t)x0 * b->width + r->pos, .ars = b->width, .acs = 1, .c = b->o + x0 * b->dpad,
-                              .ldc = b->dpad, .m = m, .n = t->head_dim, .init = r->pos ? GEMM_ADD : GEMM_ZERO };
+    const float *w = b->s + (int64_t)x0 * b->width + r->pos;
+    float *o = b->o + x0 * b->dpad;
     if (!r->in_place) {
-        p.b = b->p->mem + r->v;
-        p.k = keys;
-        p.depth = r->len;
-        attn_multiply(t->c, &p);
+        attn_multiply(t->c, &(struct attn_product){
+            .a = w, .ars = b->width, .acs = 1, .b = b->p->mem + r->v, .c = o, .ldc = b->dpad,
+            .m = m, .n = t->head_dim, .k = keys, .depth = r->len, .init = r->pos ? GEMM_ADD : GEMM_ZERO });
         return;
     }
-    for (const struct attn_seg *s = t->seg + r->seg; s < t->seg + r->seg + r->nseg && s->pos - r->pos < keys; s++) {
-        struct mat v = head_of(t, t->v, s);
-        p.b = v.p;
-        p.ldb = v.ld;
-        p.k = mem_min(s->len, keys - (s->pos - r->pos));
-        attn_multiply(t->c, &p);
-        p.a += p.k;
-        p.init = GEMM_ADD;
+    const struct attn_seg *g = t->seg + r->seg;
+    for (int at = 0, n; at < keys; at += n, g++) {
+        n = mem_min(g->len, keys - at);
+        t->c->v->attn->values(o, b->dpad, w + at, b->width, m, mat_rows(head_of(t, t->v, g), 0, n), r->pos + at > 0);
     }
 }
 
@@ -180,7 +186,8 @@ static void attend(const struct attend *t)
     b.q = cpu_scratch(c, t->worker, SCRATCH_C, rows * (size_t)D * sizeof *b.q);
     b.o = cpu_scratch(c, t->worker, SCRATCH_D, rows * (size_t)b.dpad * sizeof *b.o);
     if ((need && !p.mem) || !b.s || !b.q || !b.o) return;
-    for (int i = 0; i < p.n; i++) pack_run(t, &p.run[i], p.mem);
+    for (int i = 0; i < p.n; i++)
+        if (!p.run[i].in_place) pack_run(t, &p.run[i], p.mem);
     for (b.b0 = 0; b.b0 < t->n; b.b0 = b.b1) {
         b.b1 = mem_min(b.b0 + step, t->n);
         attn_read(c, b.q, t->q, t->row + b.b0, b.b1 - b.b0, t->head * t->group, t->group, D);

@@ -22,7 +22,7 @@ static inline void attn_read(struct cpu *c, float *dst, struct mat m, int row, i
 /* C[m, N] = or += A[m, k] times packed panels of N columns, tile by tile; C has room for N rounded up to nr. */
 struct attn_product {
     const float *a; int64_t ars, acs;
-    const float *b; int64_t ldb;               /* ldb 0: packed; else a matrix whose columns are a multiple of nr */
+    const float *b;
     float *c; int64_t ldc;
     int m, n, k, depth;                        /* depth: the k the panels were packed with */
     enum gemm_init init;

@@ -16,6 +16,7 @@
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,8 +28,16 @@ struct mat { void *p; enum dtype t; int rows, cols; int64_t ld; };
 
 static inline size_t   dtype_size(enum dtype t) { return t == DT_F32 ? 4 : 2; }
 static inline struct mat mat_of(void *p, enum dtype t, int rows, int cols) { return (struct mat){ p, t, rows, cols, cols }; }
-struct mat mat_rows(struct mat m, int begin, int n);          /* rows [begin, begin + n) */
-struct mat mat_cols(struct mat m, int begin, int n);          /* columns [begin, begin + n) */
+static inline struct mat mat_rows(struct mat m, int begin, int n)        /* rows [begin, begin + n) */
+{
+    assert(begin >= 0 && n >= 0 && begin <= m.rows - n);
+    return (struct mat){ (char *)m.p + (size_t)begin * (size_t)m.ld * dtype_size(m.t), m.t, n, m.cols, m.ld };
+}
+static inline struct mat mat_cols(struct mat m, int begin, int n)        /* columns [begin, begin + n) */
+{
+    assert(begin >= 0 && n >= 0 && begin <= m.cols - n);
+    return (struct mat){ (char *)m.p + (size_t)begin * dtype_size(m.t), m.t, m.rows, n, m.ld };
+}
 
 enum act  { ACT_GELU, ACT_GELU_TANH, ACT_QUICK_GELU, ACT_SILU, ACT_RELU };
 enum norm { NORM_LAYER, NORM_RMS };

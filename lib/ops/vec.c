@@ -8,10 +8,11 @@
 
 #define INSTANCE(i) \
     extern const struct vec_gemm vec_gemm_##i; \
+    extern const struct vec_attn vec_attn_##i; \
     extern const struct vec_rows vec_rows_##i; \
     extern const struct vec_soft vec_soft_##i; \
     extern const struct vec_optim vec_optim_##i; \
-    static const struct vec i = { #i, &vec_gemm_##i, &vec_rows_##i, &vec_soft_##i, &vec_optim_##i };
+    static const struct vec i = { #i, &vec_gemm_##i, &vec_attn_##i, &vec_rows_##i, &vec_soft_##i, &vec_optim_##i };
 
 INSTANCE(base)
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/vec/simd.h"
+#include "ops/vec/tile.h"
 
-enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * NV accumulators, NV of B, one of A */
 enum { B_AHEAD = 8 };                          /* steps of k */
 
 /* ---- the register tile ---- */
@@ -86,49 +85,6 @@ static void tile(const struct gemm_tile *t)
 
 /* ---- packing ---- */
 
-/* VL rows of four words each, `step` bytes apart -> four vectors of VL words. */
-INLINE void transpose4(vf out[4], const char *src, int64_t step)
-{
-#if defined(__AVX512F__)
-    __m512 r[4];
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_castps128_ps512(_mm_loadu_ps((const float *)(const void *)(src + i * step)));
-        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps((const float *)(const void *)(src + (i + 4) * step)), 1);
-        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps((const float *)(const void *)(src + (i + 8) * step)), 2);
-        r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps((const float *)(const void *)(src + (i + 12) * step)), 3);
-    }
-    __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
-    __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
-    out[0] = _mm512_shuffle_ps(a, c, 0x44);
-    out[1] = _mm512_shuffle_ps(a, c, 0xee);
-    out[2] = _mm512_shuffle_ps(b, d, 0x44);
-    out[3] = _mm512_shuffle_ps(b, d, 0xee);
-#elif defined(__AVX__)
-    __m256 r[4];
-    for (int i = 0; i < 4; i++)
-        r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps((const float *)(const void *)(src + i * step))),
-                                    _mm_loadu_ps((const float *)(const void *)(src + (i + 4) * step)), 1);
-    __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
-    __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
-    out[0] = _mm256_shuffle_ps(a, c, 0x44);
-    out[1] = _mm256_shuffle_ps(a, c, 0xee);
-    out[2] = _mm256_shuffle_ps(b, d, 0x44);
-    out[3] = _mm256_shuffle_ps(b, d, 0xee);
-#else
-    float r[4][VL];
-    for (int i = 0; i < VL; i++)
-        for (int j = 0; j < 4; j++) memcpy(&r[j][i], src + i * step + 4 * j, sizeof r[j][i]);
-    for (int j = 0; j < 4; j++) out[j] = vf_load(r[j]);
-#endif
-}
-
-/* Brings n elements nearer: keys and values lie in short pieces far apart, which the hardware does not foresee. */
-INLINE void fetch(const void *src, enum dtype t, int64_t at, int n)
-{
-    const char *p = (const char *)src + (size_t)at * dtype_size(t);
-    for (size_t i = 0; i < (size_t)n * dtype_size(t); i += 64) __builtin_prefetch(p + i);
-}
-
 enum { LINE = 64, STAGE = LINE + 16 };         /* bytes; rows of a stage are no power of two apart */
 
 /* Bytes [from, from + bytes) of n rows, zeros around them. Each line of the source is touched once: where its rows are a
@@ -144,8 +100,7 @@ INLINE void stage(char *to, const char *src, int64_t step, int n, int bytes)
     for (int i = 0; i < n; i++) memcpy(to + i * STAGE, src + i * step, (size_t)bytes);
 }
 
-/* n <= VL rows of src[.., k] -> dst[k * NR], zeros for those that are missing. A word of bf16 holds two steps of k, the
- * first in its lower half. */
+/* n <= VL rows of src[.., k] -> dst[k * NR], zeros for those that are missing. */
 INLINE void transpose(float *dst, const void *src, enum dtype t, int64_t at, int64_t ld, int n, int k)
 {
     const int size = t == DT_F32 ? 4 : 2, per = LINE / size;
@@ -153,17 +108,12 @@ INLINE void transpose(float *dst, const void *src, enum dtype t, int64_t at, int
     for (int j = 0; j < k; j += per) {
         int d = k - j < per ? k - j : per;
         stage(line, (const char *)src + (at + j) * size, ld * size, n, d * size);
-        for (int q = 0; q < d; q += 16 / size) {
-            vf w[4], step[8];
-            transpose4(w, line + q * size, STAGE);
-            for (int i = 0; i < 4; i++) {
-                if (t == DT_F32) { step[i] = w[i]; continue; }
-                step[2 * i] = (vf)((vu)w[i] << 16);
-                step[2 * i + 1] = (vf)((vu)w[i] & 0xffff0000);
-            }
+        for (int q = 0; q < d; q += PER_16(t)) {
+            vf step[8];
+            columns(step, line + q * size, STAGE, t);
             float *to = dst + (j + q) * NR;
-            int steps = d - q < 16 / size ? d - q : 16 / size;
-            if (steps == 16 / size) for (int i = 0; i < 16 / size; i++) vf_store(to + i * NR, step[i]);
+            int steps = d - q < PER_16(t) ? d - q : PER_16(t);
+            if (steps == PER_16(t)) for (int i = 0; i < PER_16(t); i++) vf_store(to + i * NR, step[i]);
             else for (int i = 0; i < steps; i++) vf_store(to + i * NR, step[i]);
         }
     }

@@ -35,6 +35,15 @@ struct vec_gemm {
     void (*pack_a)(float *dst, const void *src, enum dtype t, int64_t ld, int m, int k);
 };
 
+/* ---- attention of few query rows (1 .. mr): keys and values are read where they are. The bits are those of the tile. ---- */
+struct vec_attn {
+    /* s[i, j] = sum over d of q[i, d] k[j, d]. A row of k is a whole number of 16 bytes; rows of q are dense; s is written up
+     * to a whole number of vectors. */
+    void (*scores)(float *s, int64_t lds, const float *q, int rows, struct mat k);
+    /* o[i, c] = or += sum over j of w[i, j] v[j, c]; o, like s, up to a whole number of vectors. */
+    void (*values)(float *o, int64_t ldo, const float *w, int64_t ldw, int rows, struct mat v, bool add);
+};
+
 /* ---- rows: the ops of the same name, on some of their rows; pg, pb, ps [C] are partial sums to add to ---- */
 struct vec_rows {
     void (*norm)(enum norm kind, struct mat y, struct mat x, const float *g, const float *b, float eps, float *stat);
@@ -74,6 +83,7 @@ struct vec_optim {
 struct vec {
     const char *isa;
     const struct vec_gemm *gemm;
+    const struct vec_attn *attn;
     const struct vec_rows *rows;
     const struct vec_soft *soft;
     const struct vec_optim *optim;
