@@ -27,13 +27,12 @@ INLINE void score_keys(float *s, int64_t lds, const float *q, int rows, const ch
 INLINE void score_rows(float *s, int64_t lds, const float *q, int rows, struct mat k, enum dtype t)
 {
     int64_t step = k.ld * (int64_t)dtype_size(t);
-    const char *p = k.p;
-    int j = 0;
-    for (; j + VL <= k.rows; j += VL, p += VL * step) {
+    if (k.rows < VL) score_keys(s, lds, q, rows, k.p, step, k.rows, k.cols, t);
+    else for (int j = 0; j < k.rows; j += VL) {
+        int at = j + VL <= k.rows ? j : k.rows - VL;       /* the last ones once more, rather than a part of a vector */
         for (int i = j + VL; i < j + 2 * VL && i < k.rows; i++) fetch(k.p, t, i * k.ld, k.cols);
-        score_keys(s + j, lds, q, rows, p, step, VL, k.cols, t);
+        score_keys(s + at, lds, q, rows, (const char *)k.p + at * step, step, VL, k.cols, t);
     }
-    if (j < k.rows) score_keys(s + j, lds, q, rows, p, step, k.rows - j, k.cols, t);
 }
 
 /* Columns [c, c + nv * VL) of the output; the last of the vectors may be a part of one. */
