@@ -106,7 +106,7 @@ test: deps
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all examples
-	@$(MAKE) --no-print-directory -f pipelines/cos.mk BIN=$B D=build/demo$(if $(QUICK),-quick QUICK=1)
+	@$(MAKE) --no-print-directory -j2 -f pipelines/cos.mk BIN=$B D=build/demo$(if $(QUICK),-quick QUICK=1) THREADS=$$((($$(nproc) + 1) / 2))
 
 examples: $B/examples/shapes/shapes
 $B/examples/shapes/shapes: $(patsubst %.c,$B/%.o,$(wildcard examples/shapes/*.c)) $B/tools/common.o $(ALL_LIBS) $B/kernels.a

@@ -4,11 +4,13 @@
 #   make -f pipelines/cos.mk BIN=build/cpu D=build/cos [QUICK=1] [SEED="1 2 3"] [VARIABLE=VALUE]...
 # Every target is a file that appears when it is complete: an interrupted run goes on where it stopped, with the same result.
 # A variable that changed makes anew what depends on it (its stage's values are in STAGE.set).
+# make -j2 THREADS=N: what does not depend on each other side by side, with N threads each (small models leave cores idle if each
+# op is shared among all). SFT, labels and reward model, which the rest waits for, take all cores all the same.
 
 BIN  = build/cpu
 D    = build/cos
 # What the sizes are, in full and QUICK form. CAPTIONS come first, KEEP of them are mixed into SFT. Questions: of SFT, for labels,
-# of each DPO round, held out for the labels and the reward model, held out for everything else. The QUICK form shows that
+# of each DPO round, held out to judge the labels, held out for everything else. The QUICK form shows that
 # everything runs; its models have learned too little for its numbers to mean anything.
 SEED       = 1
 ifdef QUICK
@@ -28,7 +30,7 @@ KEEP       = 2000
 TRAIN      = 14000
 LABEL      = 1000
 ASK        = 800
-HELD       = 300
+HELD       = 200
 TEST       = 2000
 N          = 16
 NS         = 1 2 4 8 16
@@ -44,9 +46,9 @@ PRE_OPTS   = --epochs 1 --batch 16 --lr 1.5e-3 --warmup 0.05 --beta2 0.98
 SFT_OPTS   = --epochs 1 --batch 16 --lr 2e-3 --warmup 0.05 --beta2 0.98
 # Labels and reward model: a step is right if one of the rollouts behind it comes to the right answer.
 PATHS      = 4
-ROLLOUTS   = --rollouts 32
+ROLLOUTS   = --rollouts 16
 HIT        = 0.01
-PRM_OPTS   = --epochs 8 --batch 16 --lr 3e-4 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
+PRM_OPTS   = --epochs 6 --batch 16 --lr 4e-4 --beta2 0.98 --target hard --threshold $(HIT) --freeze none
 # DPO. START, REF: the model each round begins with, and its reference: previous (the round before) or sft. ASK_N: paths a
 # question. PAIRS: more options of cos-select pairs; without --require-answer some chosen paths are wrong ones that the reward
 # model likes best.
@@ -65,6 +67,7 @@ BEAM       =
 SEARCHED   = sft
 WEIGHTS    = 0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1
 DTYPE      = f32
+THREADS    =
 ARGS       =
 
 P      := $(dir $(lastword $(MAKEFILE_LIST)))
@@ -84,7 +87,7 @@ $D/report.html: $(RESULTS) $(addprefix $P,report.sh report.jq page.sh page.jq pa
 
 ifneq ($(words $(SEED)),1)
 
-# a seed after the other; one that is complete stays as it is
+# one that is complete stays as it is
 $D/seed%/results.json: FORCE
 	+$(MAKE) --no-print-directory -f $(SELF) SEED=$* $@
 .PHONY: FORCE
@@ -92,7 +95,8 @@ $D/seed%/results.json: FORCE
 else
 
 W = $D/seed$(SEED)
-STD = $(ARGS) --seed $(SEED)
+ALL = $(ARGS) --seed $(SEED)
+STD = $(ALL) $(if $(THREADS),--threads $(THREADS))
 export BIN DTYPE MAX_TOKENS GAP PAIRS STEP_WEIGHT NS PATHS SEARCH_OPTS BEAM
 export IMAGES := $W
 PUT  = > $@.part && mv $@.part $@
@@ -142,7 +146,7 @@ $W/test.cos: $W/test.set
 # ---- supervised: captions; then direct answers and steps, from the same start, with some captions among them ----
 $W/base/config.json: $(CONFIG) $W/captions.cos $W/train.cos $W/base.set
 	$(BIN)/cos-cat -q $W/captions.cos $W/train.cos | $(BIN)/cos-update init --config $(CONFIG) --vocab $(VOCAB) --out $(@D) --force $(STD)
-SFT = $(ANEW); ARGS="$(STD)" $Psft.sh
+SFT = $(ANEW); ARGS="$(ALL)" $Psft.sh
 $W/pre/config.json: $W/base/config.json $W/captions.cos $W/pre.set
 	$(SFT) $W/base $(@D) $(PRE_OPTS) < $W/captions.cos
 $W/mixed.cos: $W/captions.cos $W/train.cos $W/sft.set
@@ -152,14 +156,15 @@ $W/sft/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
 $W/direct/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
 	$(SFT) $W/pre $(@D) $(SFT_OPTS) --response answer < $W/mixed.cos
 
-# ---- labels by rollouts, the reward model, and both against the truth on held-out questions ----
-LABELS = ARGS="$(STD)" $Plabel.sh $W/sft $(ROLLOUTS)
+# ---- labels by rollouts, the reward model, and both against the truth on held-out questions; the reward model on the paths of the
+# searches below too, which are many more ----
+LABELS = $Plabel.sh $W/sft $(ROLLOUTS)
 $W/labelled.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
-	$(LABELS) < $W/label.cos $(PUT)
+	ARGS="$(ALL)" $(LABELS) < $W/label.cos $(PUT)
 $W/prm/config.json: $W/labelled.cos $W/sft/config.json $W/prm.set
-	$(ANEW); ARGS="$(STD)" $Pprm.sh $W/sft $(@D) $(PRM_OPTS) < $<
+	$(ANEW); ARGS="$(ALL)" $Pprm.sh $W/sft $(@D) $(PRM_OPTS) < $<
 $W/held.labelled.cos: $W/sft/config.json $W/held.cos $W/rollouts.set
-	$(LABELS) < $W/held.cos | $(SHAPES) truth $(ARGS) $(PUT)
+	ARGS="$(STD)" $(LABELS) < $W/held.cos | $(SHAPES) truth $(STD) $(PUT)
 $W/held.scored.cos: $W/held.labelled.cos $W/prm/config.json
 	$(BIN)/cos-score prm --model $W/prm --images $W --dtype $(DTYPE) $(STD) < $< $(PUT)
 $W/prm.json: $W/held.scored.cos
@@ -168,6 +173,10 @@ $W/labels.json: $W/held.scored.cos $W/hit.set
 	$(call BOTH,prm --pred mc --threshold $(HIT),$<)
 $W/bins.json: $W/held.scored.cos
 	$(call BOTH,prm --bins,$<)
+JUDGED = $(SEARCHED:%=$W/%.judged.json)
+$(JUDGED): $W/%.judged.json: $W/%.scaling.json
+	$(SHAPES) truth $(STD) < $W/$*.scaling.pool.cos > $(@:.json=.cos)
+	$(call BOTH,prm,$(@:.json=.cos)); rm $(@:.json=.cos)
 
 # ---- DPO: round $2 for reward $1 begins after policy $3; what it is judged by: $4, REWARD=.. and perhaps SCORED=.. ----
 # what a script left under other values
@@ -193,7 +202,7 @@ LAST     = dpo$(ROUNDS)
 BARE = $(BIN)/cos-cat -q --json | jq -c -f $Pbare.jq | $(BIN)/cos-cat -q --from-json
 $(POLICIES:%=$W/%.test.cos): $W/%.test.cos: $W/%/config.json $W/test.cos $W/greedy.set
 	$(BIN)/cos-generate --model $W/$* --images $W --dtype $(DTYPE) --max-tokens $(MAX_TOKENS) $(STD) --temperature 0 < $W/test.cos \
-	  $(if $(filter direct,$*),| $(BARE)) | $(SHAPES) truth $(ARGS) | $(BIN)/cos-score answer $(STD) $(PUT)
+	  $(if $(filter direct,$*),| $(BARE)) | $(SHAPES) truth $(STD) | $(BIN)/cos-score answer $(STD) $(PUT)
 $W/%.accuracy.json: $W/%.test.cos
 	$(call BOTH,accuracy,$<)
 $W/%.length.json: $W/%.test.cos
@@ -207,8 +216,14 @@ $(COMPARED:%=$W/compare.%.json): $W/compare.%.json: $$(foreach s,$$(subst -, ,$$
 
 # ---- inference-time scaling of the policies SEARCHED, and the weight of the steps in best-of-N ----
 SCALING = $(SEARCHED:%=$W/%.scaling.json)
-$(SCALING): $W/%.scaling.json: $W/%/config.json $W/prm/config.json $W/test.cos $W/scaling.set
-	for f in $(wildcard $W/$*.scaling.*.cos); do $(call drop,$W/scaling.set,$$f); done
+# the longest part first, so that they end together
+PIECES  = pool $(foreach n,$(shell printf '%s\n' $(NS) | sort -nr),beam$n) greedy
+define piece
+$W/$1.scaling.$2.cos: $W/$1/config.json $W/prm/config.json $W/test.cos $W/scaling.set
+	rm -f $$@; ARGS="$(STD)" PART=$2 $Pscaling.sh $W/test.cos $W/$1 $W/prm $W/$1.scaling
+endef
+$(foreach s,$(SEARCHED),$(foreach p,$(PIECES),$(eval $(call piece,$s,$p))))
+$(SCALING): $W/%.scaling.json: $$(foreach p,$$(PIECES),$W/$$*.scaling.$$p.cos)
 	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$* $W/prm $W/$*.scaling
 WEIGHED = $(SEARCHED:%=$W/%.weights.json)
 $(WEIGHED): $W/%.weights.json: $W/%.scaling.json $W/weights.set
@@ -218,7 +233,7 @@ $(WEIGHED): $W/%.weights.json: $W/%.scaling.json $W/weights.set
 
 # ---- all numbers of this seed in one file ----
 PARTS = $(POLICIES:%=$W/%.accuracy.json) $(POLICIES:%=$W/%.length.json) $(POLICIES:%=$W/%.truth.json) \
-        $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $(SCALING) $(WEIGHED)
+        $(COMPARED:%=$W/compare.%.json) $W/prm.json $W/labels.json $W/bins.json $(JUDGED) $(SCALING) $(WEIGHED)
 SIZES = WORLD SLIP CAPTIONS KEEP TRAIN LABEL ASK ASK_N HELD TEST PATHS ROLLOUTS N SEARCH_OPTS BEAM SEARCHED ROUNDS START REF GAP PAIRS STEP_WEIGHT PRE_OPTS SFT_OPTS PRM_OPTS DPO_OPTS
 $W/results.json: $(PARTS) $W/results.set $Presults.jq
 	jq -n --argjson seed $(SEED) --arg policies '$(POLICIES)' --arg sizes "$$(printf '%s\n' $(foreach s,$(SIZES),'$s=$($s)'))" \

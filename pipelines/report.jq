@@ -58,9 +58,9 @@ def at_most_n($p; $method): rows($p + ".scaling") | map(select(.method == $metho
 def claims: . as $s | last_round as $last
   | [{claim: "Chains of steps beat direct answers after SFT", paper: "+8.7 points (LLaVA-NeXT)"} + difference("direct"; "sft"; 0),
      {claim: "DPO by the reward model improves on SFT", paper: "+3.4 points; wanted here: 8"} + difference("sft"; $last; 0.08),
-     (by_of("prm"; "step"; "accuracy") as $p | by_of("labels"; "step"; "accuracy") as $l
-      | {claim: "Step accuracy of the reward model against the truth", paper: "87.3 %", ok: (if $p.value == null then null else $p.value >= 0.873 end),
-         text: "\($p.value | percent) (\($p.low | percent) – \($p.high | percent)); the labels themselves \($l.value | percent)"}),
+     (searched[] as $p | $s | by_of($p + ".judged"; "step"; "accuracy") as $j | by_of("prm"; "step"; "accuracy") as $h | by_of("labels"; "step"; "accuracy") as $l
+      | {claim: "\($p | called): step accuracy of the reward model against the truth", paper: "87.3 %", ok: (if $j.value == null then null else $j.value >= 0.873 end),
+         text: "\($j.value | percent) (\($j.low | percent) – \($j.high | percent)); on the labels' questions \($h.value | percent), the labels themselves \($l.value | percent)"}),
      (searched[] as $p | $s | at_most_n($p; "beam") as $beam | at_most_n($p; "best") as $best | at_most_n($p; "vote") as $vote
       | {claim: "\($p | called): at N = \($vote.N) beam ≥ best-of-N ≥ vote, beam ≥ vote + 5 points", paper: "beam > best-of-N > vote; 5 points at N = 64",
          text: "\($beam.value | percent), \($best.value | percent), \($vote.value | percent)",
@@ -78,11 +78,13 @@ def claims: . as $s | last_round as $last
 def claim_table: table(["claim", "paper", "seed", "here", "same direction"];
   [.[] | .seed as $seed | claims[] | "<tr><th class=\"text\">\(.claim)</th><td class=\"text\">\(.paper)</td><td>\($seed)</td><td class=\"text\">\(.text // "–")</td><td>\(mark(.ok))</td></tr>"]);
 
+def measured($name; $of; $k): by_of($name; $of; $k) | if .value == null then "<td>–</td><td>–</td><td></td>" else
+  "<td>\(.n)</td><td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low | milli) – \(.high | milli)" end) + "</td>" end;
 def measures($of): ["accuracy", "auroc", "f1_right", "f1_wrong", "share_right", "brier", "ece", "corr_steps", "corr_tokens"] as $m
-  | table(["\($of) scores against the truth", "seed", "n", "reward model", "95 % interval", "labels by rollouts", "95 % interval"];
-    [.[] | . as $s | $m[] as $k | by_of("prm"; $of; $k) as $p | by_of("labels"; $of; $k) as $l | select($p)
-     | "<tr><th>\($k)</th><td>\($s.seed)</td><td>\($p.n)</td>" + ([$p, $l | if .value == null then "<td>–</td><td></td>" else
-         "<td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low | milli) – \(.high | milli)" end) + "</td>" end] | join("")) + "</tr>"]);
+  | (.[0] | searched | map(. + ".judged")) as $judged
+  | table(["\($of) scores against the truth", "seed"] + [$judged[] | rtrimstr(".judged") | "n", "reward model on paths of: \(called)", "95 % interval"]
+          + ["n", "reward model on the labels' questions", "95 % interval", "n", "labels by rollouts", "95 % interval"];
+    [.[] | . as $s | $m[] as $k | "<tr><th>\($k)</th><td>\($s.seed)</td>" + ([$judged[], "prm", "labels" | . as $name | $s | measured($name; $of; $k)] | join("")) + "</tr>"]);
 def scaling_table: table(["model", "method", "seed", "N", "accuracy", "95 % interval", "tokens a question"];
   [.[] | . as $s | searched[] as $p | $s | rows($p + ".scaling")[] | "<tr><th>\($p | called)</th><td>\(.method)</td><td>\($s.seed)</td><td>\(.N)</td><td><strong>\(.value | percent)</strong></td>\(range)<td>\(.tokens | number)</td></tr>"]);
 def weight_table: table(["model", "step weight", "seed", "best-of-N", "95 % interval", ""];

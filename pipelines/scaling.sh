@@ -7,6 +7,7 @@
 # BEAM: paths kept of each step of the search, at most N [the root of N: as many as each has candidates].
 # SEARCH_OPTS: more options of all sampling, as "--temperature 0.7". BEAM_OPTS: more options of the beam search, as "--agg min".
 # Leaves OUT.pool.cos, OUT.beamN.cos, OUT.greedy.cos, OUT.tsv, OUT.json, and begins behind what is there.
+# PART: only this one of the files: pool, greedy, beamN (several of them side by side, on several machines).
 . "$(dirname "$0")/common.sh"
 [ $# -ge 4 ] || usage 'QUESTIONS.cos MODEL PRM OUT [OPTIONS of cos-eval scaling...]'
 questions=$1 model=$2 prm=$3 out=$4
@@ -29,11 +30,16 @@ kept() {
 beam() { answers --search beam --prm "$prm" -n "$1" --beam "$(kept "$1")" "${warm[@]}" "${search[@]}"; }
 
 inputs=("$questions" "$model/config.json" "$prm/config.json")
-fresh "$out.pool.cos" "${inputs[@]}" || into "$out.pool.cos" pool
-fresh "$out.greedy.cos" "${inputs[@]}" || into "$out.greedy.cos" answers --temperature 0
+# part NAME COMMAND...: OUT.NAME.cos, if it is asked for and not there
+part() {
+    if [ "${PART:-$1}" = "$1" ] && ! fresh "$out.$1.cos" "${inputs[@]}"; then into "$out.$1.cos" "${@:2}"; fi
+}
+
+part pool pool
+part greedy answers --temperature 0
 points=(--greedy "$out.greedy.cos")
 for n in "${ns[@]}"; do
-    fresh "$out.beam$n.cos" "${inputs[@]}" || into "$out.beam$n.cos" beam "$n"
+    part "beam$n" beam "$n"
     points+=(--beam "$out.beam$n.cos")
 done
-measured "$out" scaling "${std[@]}" "$@" "${points[@]}" "$out.pool.cos"
+[ -n "${PART:-}" ] || measured "$out" scaling "${std[@]}" "$@" "${points[@]}" "$out.pool.cos"
