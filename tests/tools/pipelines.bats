@@ -27,7 +27,7 @@ whole() {
     whole "$BATS_FILE_TMPDIR/straight" >"$BATS_TEST_TMPDIR/log" 2>&1 || { tail -n 20 "$BATS_TEST_TMPDIR/log"; return 1; }
     kills=0
     for file in sft.log.tsv prm.log.tsv dpo1.paths.cos sft.scaling.pool.cos; do
-        setsid bash -c "$(declare -f whole); whole '$BATS_FILE_TMPDIR/killed'" >"$BATS_TEST_TMPDIR/out" 2>&1 & pid=$!
+        setsid bash -c "$(declare -f whole); whole '$BATS_FILE_TMPDIR/killed' -j2" >"$BATS_TEST_TMPDIR/out" 2>&1 & pid=$!
         while kill -0 $pid 2>/dev/null && [ ! -e "$BATS_FILE_TMPDIR/killed/seed1/$file" ]; do sleep 0.01; done
         if kill -9 -- -$pid 2>/dev/null; then kills=$((kills + 1)); fi
         wait $pid || true
@@ -38,6 +38,17 @@ whole() {
     for model in direct sft prm dpo1 dpo2 answer1 outcome1; do
         cmp "$BATS_FILE_TMPDIR"/{straight,killed}/seed1/$model/model.safetensors
     done
+}
+
+@test "scaling.sh by itself: what cos.mk makes of its parts, side by side" {
+    w=$BATS_FILE_TMPDIR/killed/seed1
+    export IMAGES=$w DTYPE=f32 MAX_TOKENS=96 NS="1 2" SEARCH_OPTS="--temperature 0.7" ARGS="-q --threads 1 --seed 1"
+    cd "$BATS_TEST_TMPDIR"
+    "$BATS_TEST_DIRNAME/../../pipelines/scaling.sh" "$w/test.cos" "$w/sft" "$w/prm" all
+    for p in pool greedy beam1 beam2; do cmp <(cos-cat -q --json --plain all.$p.cos) <(cos-cat -q --json --plain "$w/sft.scaling.$p.cos"); done
+    cmp all.tsv "$w/sft.scaling.tsv"
+    PART=beam2 "$BATS_TEST_DIRNAME/../../pipelines/scaling.sh" "$w/test.cos" "$w/sft" "$w/prm" one
+    [ "$(echo one.*)" = one.beam2.cos ]
 }
 
 @test "several seeds: each has its results, and what is missing of one is made again" {
