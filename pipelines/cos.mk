@@ -55,7 +55,7 @@ PRM_OPTS   = --epochs 6 --batch 16 --lr 4e-4 --beta2 0.98 --target hard --thresh
 ROUNDS     = 3
 START      = previous
 REF        = sft
-ASK_N      = $(N)
+ASK_N      = 8
 PAIRS      = --require-answer
 DPO_OPTS   = --batch 16 --lr 5e-5 --beta 0.1
 # Rounds of the reward ablation (answer score only; outcome). The first round's rewards judge the same paths.
@@ -216,14 +216,19 @@ $(COMPARED:%=$W/compare.%.json): $W/compare.%.json: $$(foreach s,$$(subst -, ,$$
 
 # ---- inference-time scaling of the policies SEARCHED, and the weight of the steps in best-of-N ----
 SCALING = $(SEARCHED:%=$W/%.scaling.json)
-# the longest part first, so that they end together
-PIECES  = pool $(foreach n,$(shell printf '%s\n' $(NS) | sort -nr),beam$n) greedy
+# Parts that may be made side by side, the longest first. Beams wait for the last DPO round but one: rounds follow each other, and
+# what can be made at any time is left for the time when a core would be idle.
+BEAMS   = $(foreach n,$(shell printf '%s\n' $(NS) | sort -nr),beam$n)
+WAITED  = $(lastword $(filter-out $(LAST),$(DPO)))
 define piece
-$W/$1.scaling.$2.cos: $W/$1/config.json $W/prm/config.json $W/test.cos $W/scaling.set
+$W/$1.scaling.$2.cos: $W/$1/config.json $W/prm/config.json $W/test.cos $W/scaling.set $3
 	rm -f $$@; ARGS="$(STD)" PART=$2 $Pscaling.sh $W/test.cos $W/$1 $W/prm $W/$1.scaling
 endef
-$(foreach s,$(SEARCHED),$(foreach p,$(PIECES),$(eval $(call piece,$s,$p))))
-$(SCALING): $W/%.scaling.json: $$(foreach p,$$(PIECES),$W/$$*.scaling.$$p.cos)
+$(foreach s,$(SEARCHED),$(eval $(call piece,$s,pool)))
+$(foreach s,$(SEARCHED),$(foreach b,$(BEAMS),$(eval $(call piece,$s,$b,| $(WAITED:%=$W/%/config.json)))))
+$(SEARCHED:%=$W/%.scaling.greedy.cos): $W/%.scaling.greedy.cos: $W/%.test.cos $W/scaling.set
+	cp $< $@.part && mv $@.part $@
+$(SCALING): $W/%.scaling.json: $$(foreach p,pool $$(BEAMS) greedy,$W/$$*.scaling.$$p.cos)
 	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$* $W/prm $W/$*.scaling
 WEIGHED = $(SEARCHED:%=$W/%.weights.json)
 $(WEIGHED): $W/%.weights.json: $W/%.scaling.json $W/weights.set
