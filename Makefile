@@ -2,7 +2,7 @@
 # cos: small programs for step-level reasoning in vision-language models.
 #   make            build all programs into build/cpu (SAN=1: build/san, with sanitizers)
 #   make demo       set-up, build, and the whole method on a world made here (pipelines/cos.mk); QUICK=1 for the short form,
-#                   SEED="1 2 3" for three runs side by side
+#                   LONG=1 for search with up to 64 paths, SEED="1 2 3" for three runs side by side
 #   make test       set-up, build, all tests
 #   make fuzz       readers of models and of others' JSON against made-up files, FUZZ_TIME=60 seconds each
 #   make bench      speed ratios          make install PREFIX=/usr/local

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The whole method on shapes, from scratch: a world; a model that has learned to see (captions); direct-answer and step SFT from
 # this same start; labels by rollouts; the reward model; rounds of DPO; search; every number with its interval; one page.
-#   make -f pipelines/cos.mk BIN=build/cpu D=build/cos [QUICK=1] [SEED="1 2 3"] [VARIABLE=VALUE]...
+#   make -f pipelines/cos.mk BIN=build/cpu D=build/cos [QUICK=1 | LONG=1] [SEED="1 2 3"] [VARIABLE=VALUE]...
 # Every target is a file that appears when it is complete: an interrupted run goes on where it stopped, with the same result.
 # A variable that changed makes anew what depends on it (its stage's values are in STAGE.set).
 # make -j2 THREADS=N: what does not depend on each other side by side, with N threads each (small models leave cores idle if each
@@ -11,7 +11,7 @@ BIN  = build/cpu
 D    = build/cos
 # What the sizes are, in full and QUICK form. CAPTIONS come first, KEEP of them are mixed into SFT. Questions: of SFT, for labels,
 # of each DPO round, held out to judge the labels, held out for everything else. The QUICK form shows that
-# everything runs; its models have learned too little for its numbers to mean anything.
+# everything runs; its models have learned too little for its numbers to mean anything. The LONG form searches up to N = 64.
 SEED       = 1
 ifdef QUICK
 CAPTIONS   = 2000
@@ -32,8 +32,8 @@ LABEL      = 1000
 ASK        = 800
 HELD       = 200
 TEST       = 2000
-N          = 16
-NS         = 1 2 4 8 16
+N          = $(if $(LONG),64,16)
+NS         = 1 2 4 8 16 $(if $(LONG),32 64)
 GAP        = 0.1
 endif
 WORLD      = --difficulty 1 --source chart/diff --source chart/sum
