@@ -5,7 +5,7 @@
 # Every target is a file that appears when it is complete: an interrupted run goes on where it stopped, with the same result.
 # A variable that changed makes anew what depends on it (its stage's values are in STAGE.set).
 # make -j2 THREADS=N: what does not depend on each other side by side, with N threads each (small models leave cores idle if each
-# op is shared among all). SFT, labels and reward model, which the rest waits for, take all cores all the same.
+# op is shared among all). SFT and reward model, which the rest waits for, take all cores all the same.
 
 BIN  = build/cpu
 D    = build/cos
@@ -159,8 +159,14 @@ $W/direct/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
 # ---- labels by rollouts, the reward model, and both against the truth on held-out questions; the reward model on the paths of the
 # searches below too, which are many more ----
 LABELS = $Plabel.sh $W/sft $(ROLLOUTS)
-$W/labelled.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
-	ARGS="$(ALL)" $(LABELS) < $W/label.cos $(PUT)
+# in two halves, side by side
+half = $(shell expr $(LABEL) / 2)
+$W/labelled1.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
+	$(BIN)/cos-cat -q --head $(half) $W/label.cos | ARGS="$(STD)" $(LABELS) $(PUT)
+$W/labelled2.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
+	$(BIN)/cos-cat -q --skip $(half) $W/label.cos | ARGS="$(STD)" $(LABELS) $(PUT)
+$W/labelled.cos: $W/labelled1.cos $W/labelled2.cos
+	$(BIN)/cos-cat -q $^ $(PUT)
 $W/prm/config.json: $W/labelled.cos $W/sft/config.json $W/prm.set
 	$(ANEW); ARGS="$(ALL)" $Pprm.sh $W/sft $(@D) $(PRM_OPTS) < $<
 $W/held.labelled.cos: $W/sft/config.json $W/held.cos $W/rollouts.set
@@ -216,16 +222,15 @@ $(COMPARED:%=$W/compare.%.json): $W/compare.%.json: $$(foreach s,$$(subst -, ,$$
 
 # ---- inference-time scaling of the policies SEARCHED, and the weight of the steps in best-of-N ----
 SCALING = $(SEARCHED:%=$W/%.scaling.json)
-# Parts that may be made side by side, the longest first. Beams wait for the last DPO round but one: rounds follow each other, and
-# what can be made at any time is left for the time when a core would be idle.
+# Parts that may be made side by side, the longest first. Beams wait for the last DPO round: rounds follow each other, and what can
+# be made at any time is left for the time when a core would be idle.
 BEAMS   = $(foreach n,$(shell printf '%s\n' $(NS) | sort -nr),beam$n)
-WAITED  = $(lastword $(filter-out $(LAST),$(DPO)))
 define piece
 $W/$1.scaling.$2.cos: $W/$1/config.json $W/prm/config.json $W/test.cos $W/scaling.set $3
 	rm -f $$@; ARGS="$(STD)" PART=$2 $Pscaling.sh $W/test.cos $W/$1 $W/prm $W/$1.scaling
 endef
 $(foreach s,$(SEARCHED),$(eval $(call piece,$s,pool)))
-$(foreach s,$(SEARCHED),$(foreach b,$(BEAMS),$(eval $(call piece,$s,$b,| $(WAITED:%=$W/%/config.json)))))
+$(foreach s,$(SEARCHED),$(foreach b,$(BEAMS),$(eval $(call piece,$s,$b,| $W/$(LAST)/config.json))))
 $(SEARCHED:%=$W/%.scaling.greedy.cos): $W/%.scaling.greedy.cos: $W/%.test.cos $W/scaling.set
 	cp $< $@.part && mv $@.part $@
 $(SCALING): $W/%.scaling.json: $$(foreach p,pool $$(BEAMS) greedy,$W/$$*.scaling.$$p.cos)
