@@ -180,8 +180,8 @@ $W/labels.json: $W/held.scored.cos $W/hit.set
 $W/bins.json: $W/held.scored.cos
 	$(call BOTH,prm --bins,$<)
 JUDGED = $(SEARCHED:%=$W/%.judged.json)
-$(JUDGED): $W/%.judged.json: $W/%.scaling.json
-	$(SHAPES) truth $(STD) < $W/$*.scaling.pool.cos > $(@:.json=.cos)
+$(JUDGED): $W/%.judged.json: $W/%.scaling.pool.cos
+	$(SHAPES) truth $(STD) < $< > $(@:.json=.cos)
 	$(call BOTH,prm,$(@:.json=.cos)); rm $(@:.json=.cos)
 
 # ---- DPO: round $2 for reward $1 begins after policy $3; what it is judged by: $4, REWARD=.. and perhaps SCORED=.. ----
@@ -231,13 +231,13 @@ $W/$1.scaling.$2.cos: $W/$1/config.json $W/prm/config.json $W/test.cos $W/scalin
 endef
 $(foreach s,$(SEARCHED),$(eval $(call piece,$s,pool)))
 $(foreach s,$(SEARCHED),$(foreach b,$(BEAMS),$(eval $(call piece,$s,$b,| $W/$(LAST)/config.json))))
-$(SEARCHED:%=$W/%.scaling.greedy.cos): $W/%.scaling.greedy.cos: $W/%.test.cos $W/scaling.set
+$(SEARCHED:%=$W/%.scaling.greedy.cos): $W/%.scaling.greedy.cos: $W/%.test.cos $W/prm/config.json $W/scaling.set
 	cp $< $@.part && mv $@.part $@
 $(SCALING): $W/%.scaling.json: $$(foreach p,pool $$(BEAMS) greedy,$W/$$*.scaling.$$p.cos)
 	ARGS="$(STD)" $Pscaling.sh $W/test.cos $W/$* $W/prm $W/$*.scaling
 WEIGHED = $(SEARCHED:%=$W/%.weights.json)
-$(WEIGHED): $W/%.weights.json: $W/%.scaling.json $W/weights.set
-	for w in $(WEIGHTS); do $(BIN)/cos-select filter --where 'path.index<$N' $(STD) < $W/$*.scaling.pool.cos \
+$(WEIGHED): $W/%.weights.json: $W/%.scaling.pool.cos $W/weights.set
+	for w in $(WEIGHTS); do $(BIN)/cos-select filter --where 'path.index<$N' $(STD) < $< \
 	  | $(BIN)/cos-select best --step-weight $$w $(STD) | $(BIN)/cos-eval accuracy --json $(STD) \
 	  | jq -c --argjson w $$w '{weight: $$w} + .total'; done | jq -s . $(PUT)
 
