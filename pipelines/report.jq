@@ -78,13 +78,14 @@ def claims: . as $s | last_round as $last
 def claim_table: table(["claim", "paper", "seed", "here", "same direction"];
   [.[] | .seed as $seed | claims[] | "<tr><th class=\"text\">\(.claim)</th><td class=\"text\">\(.paper)</td><td>\($seed)</td><td class=\"text\">\(.text // "–")</td><td>\(mark(.ok))</td></tr>"]);
 
-def measured($name; $of; $k): by_of($name; $of; $k) | if .value == null then "<td>–</td><td>–</td><td></td>" else
-  "<td>\(.n)</td><td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low | milli) – \(.high | milli)" end) + "</td>" end;
+def measured($name; $of; $k): by_of($name; $of; $k) | if .value == null then "<td>–</td><td></td>" else
+  "<td><strong>\(shown)</strong></td><td class=\"ci\">" + (if .low == null then "–" else "\(.low | milli) – \(.high | milli)" end) + "</td>" end;
 def measures($of): ["accuracy", "auroc", "f1_right", "f1_wrong", "share_right", "brier", "ece", "corr_steps", "corr_tokens"] as $m
-  | (.[0] | searched | map(. + ".judged")) as $judged
-  | table(["\($of) scores against the truth", "seed"] + [$judged[] | rtrimstr(".judged") | "n", "reward model on paths of: \(called)", "95 % interval"]
-          + ["n", "reward model on the labels' questions", "95 % interval", "n", "labels by rollouts", "95 % interval"];
-    [.[] | . as $s | $m[] as $k | "<tr><th>\($k)</th><td>\($s.seed)</td>" + ([$judged[], "prm", "labels" | . as $name | $s | measured($name; $of; $k)] | join("")) + "</tr>"]);
+  | (.[0] | searched) as $searched
+  | table(["\($of) scores", "seed"] + [$searched[] | "reward model, \(.) search", "95 % interval"] + ["reward model, held out", "95 % interval", "labels, held out", "95 % interval"];
+    [.[] | . as $s | $m[] as $k | "<tr><th>\($k)</th><td>\($s.seed)</td>" + ([$searched[] + ".judged", "prm", "labels" | . as $name | $s | measured($name; $of; $k)] | join("")) + "</tr>"]);
+def counts: [.[0] | searched[] as $p | "\(by_of($p + ".judged"; "step"; "accuracy").n) steps of the \($p) model's paths in the search below"]
+  + [.[0] | "held out: \(by_of("prm"; "step"; "accuracy").n) steps of fresh questions, which the rollouts labelled too"] | join("; ");
 def scaling_table: table(["model", "method", "seed", "N", "accuracy", "95 % interval", "tokens a question"];
   [.[] | . as $s | searched[] as $p | $s | rows($p + ".scaling")[] | "<tr><th>\($p | called)</th><td>\(.method)</td><td>\($s.seed)</td><td>\(.N)</td><td><strong>\(.value | percent)</strong></td>\(range)<td>\(.tokens | number)</td></tr>"]);
 def weight_table: table(["model", "step weight", "seed", "best-of-N", "95 % interval", ""];
@@ -100,6 +101,7 @@ def page: . as $all | (.[0] | rounds) as $rounds | (.[0] | ablation) as $ablatio
     "<h2>Models</h2>\(policies(["direct"] + $rounds))", curves(["accuracy", "steps", "tokens"]),
     "<p class=\"note\">Each round begins with: \(.[0].sizes.START | esc). Its reference: \(.[0].sizes.REF | esc). Steps right: by the world's exact truth.</p>",
     "<h2>Reward model</h2>\(measures("step"))\(measures("answer"))", curves(["reliability"]),
+    "<p class=\"note\">Against exact truth, seed \(.[0].seed): \(counts).</p>",
     "<h2>Accuracy against the number of paths, and against tokens</h2>", curves([$scaling[] | ., . + "-tokens"]), scaling_table,
     "<h2>Weight of the steps in best-of-N</h2>", curves(["weights"]), weight_table,
     "<h2>What is rewarded</h2>\(policies($ablation))",
