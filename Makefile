@@ -4,7 +4,7 @@
 #   make demo       set-up, build, and the whole method on a world made here (pipelines/cos.mk); QUICK=1 for the short form,
 #                   LONG=1 for search with up to 64 paths, SEED="1 2 3" for three runs side by side
 #   make test       set-up, build, all tests
-#   make fuzz       readers of models and of others' JSON against made-up files, FUZZ_TIME=60 seconds each
+#   make fuzz       readers of models and of others' JSON against made-up files, FUZZ_TIME=60 seconds each (FUZZ_SEED=1: always the same)
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make CUDA=1     into build/cuda, with the CUDA backend (CUDA_ARCH=90: the device's; nvcc on the PATH or NVCC=...)
 #   make test-cuda bench-cuda   the same tests, and the figures, on the device
@@ -117,12 +117,13 @@ lint:
 
 # ---- fuzzing: libFuzzer over the readers of what others made; `sh tests/fuzz/run.sh build/fuzz gguf` for one of them ----
 FUZZ_TIME = 60
+FUZZ_SEED = 0
 FUZZERS = $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LAYERS = model ops kernels record media text store base
 fuzz: deps
 	@sh tests/deps.sh clang libclang-rt-dev
 	@$(MAKE) --no-print-directory -j2 FUZZ=1 $(FUZZERS)
-	@FUZZ_TIME=$(FUZZ_TIME) sh tests/fuzz/run.sh build/fuzz
+	@FUZZ_TIME=$(FUZZ_TIME) FUZZ_SEED=$(FUZZ_SEED) sh tests/fuzz/run.sh build/fuzz
 
 build/fuzz/tests/fuzz/%: $$@.o $(FUZZ_LAYERS:%=$B/%.a)
 	$(CXX) $(CFLAGS) -fsanitize=fuzzer $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach l,$(FUZZ_LAYERS),$(libs_$l)) -o $@

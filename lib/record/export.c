@@ -94,6 +94,18 @@ const val *export_meta(struct export_job *j, const char *key)
     return v;
 }
 
+/* Later turns as a reader keeps them (read_turns in import_chain.c): a key of the row itself may have their name. */
+static bool later_turns(const val *turns)
+{
+    struct slice s;
+    for (int i = 0; i < val_len(turns); i++) {
+        const val *t = val_at(turns, i), *from = val_get(t, "from");
+        if (!val_is_str(from, "human") && !val_is_str(from, "gpt")) return false;
+        if (!val_str(val_get(t, "value"), &s.p, &s.n) || t->via.map.size != 2) return false;
+    }
+    return val_len(turns) > 0;
+}
+
 void export_talk(struct export_job *j, struct slice sys, struct slice q, val reply)
 {
     val turns = val_array(&j->row->zone, 0);
@@ -101,8 +113,10 @@ void export_talk(struct export_job *j, struct slice sys, struct slice q, val rep
     export_turn(j, &turns, "human", export_text(j, q));
     export_turn(j, &turns, "gpt", reply);
     const val *more = val_get(val_get(j->rec, "meta"), "turns");
-    if (val_len(more)) more = export_meta(j, "turns");
-    for (int i = 0; i < val_len(more); i++) val_push(&j->row->zone, &turns, *val_at(more, i));
+    if (later_turns(more)) {
+        export_meta(j, "turns");
+        for (int i = 0; i < val_len(more); i++) val_push(&j->row->zone, &turns, *val_at(more, i));
+    }
     export_put(j, "conversations", turns);
 }
 

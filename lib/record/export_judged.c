@@ -126,10 +126,11 @@ static struct slice answer_step(struct export_job *j, struct slice answer)
     return out;
 }
 
+/* Does a last step say the answer? Not one that is nothing else: it would be read as the answer, not as a step. */
 static bool states(struct slice text, struct slice answer)
 {
     struct slice found;
-    return freeform_answer(text, &found) && found.n == answer.n && !memcmp(found.p, answer.p, answer.n);
+    return !judged_answer(text, &found) && freeform_answer(text, &found) && found.n == answer.n && !memcmp(found.p, answer.p, answer.n);
 }
 
 /* The steps, and the answer as one more where it has a label, or may do without (unlabelled) and the last step does not say it. */

@@ -74,7 +74,8 @@ same_json() { jq -S -c . "$1" >same.a; jq -S -c . "$2" >same.b; diff same.a same
     rows '{id: "1", image: "a.png", conversations: talk("<image>\nWhat?"; "A cat.")},
       {id: "2", conversations: (talk("Hello"; "Hi there.") + talk("And?"; "Nothing."))},
       {id: "3", image: ["a.png", "b.png"], conversations: talk("<image>\n<image>\nSame?"; "They are not, look."), answer: "no"},
-      {id: "4", image: "a.png", conversations: talk("<image>\nQ"; cos("4"; ""; two))}' >in
+      {id: "4", image: "a.png", conversations: talk("<image>\nQ"; cos("4"; ""; two))},
+      {id: "5", conversations: talk("Q"; "A"), turns: ["mine"]}, {id: "6", conversations: talk("Q"; "A"), turns: [{from: "gpt", value: "a", at: 1}]}' >in
     again llava in
     same_json in b.json
     rows '{id: "5", messages: ["Q", "A", "Q2", "A2"]}, {id: "6", messages: [{role: "user", content: "Q"}, {role: "assistant", content: "A"}]}' >in
@@ -111,7 +112,8 @@ same_json() { jq -S -c . "$1" >same.a; jq -S -c . "$2" >same.b; diff same.a same
     same_json out b.json
     rows '{id: "1", image: "i.png", question: "<image>\nQ. Think.", answer: "4", question_orig: "Q", response: "Look.\n\nSo 5.\n\nDone.", num_mc_sequences: 16,
       steps_with_score: [{step: "Look.", score: 0.5, num_mc_correct: 8, num_mc_total: 16}, {step: "So 5.", score: 0.0, num_mc_correct: 0, num_mc_total: 16}, {step: "Done.", score: 0.0, num_mc_correct: 0, num_mc_total: 0}]},
-      {id: "2", question: "Q", response: "Mine", steps_with_score: [{step: "a", score: 0.25}, {step: "The answer is: 4", score: 0.0, num_mc_correct: 0, num_mc_total: 0}]}' >in
+      {id: "2", question: "Q", response: "Mine", steps_with_score: [{step: "a", score: 0.25}, {step: "The answer is: 4", score: 0.0, num_mc_correct: 0, num_mc_total: 0}]},
+      {id: "3", question: "Q", response: "Twice", steps_with_score: [{step: "The answer is: 4", score: 0.25}, {step: "The answer is: 4", score: 0.0, num_mc_correct: 0, num_mc_total: 0}]}' >in
     again visualprm-raw in
     same_json in b.json
     [ "$(cos-cat --plain -q a.cos | jq -c '[.path.steps[].labels]' | head -1)" = '[[{"by":"mc","k":8,"n":16}],[{"by":"mc","k":0,"n":16}],null]' ]
