@@ -160,7 +160,7 @@ $W/direct/config.json: $W/pre/config.json $W/mixed.cos $W/sft.set
 # searches below too, which are many more ----
 LABELS = $Plabel.sh $W/sft $(ROLLOUTS)
 # in two halves, side by side
-half = $(shell expr $(LABEL) / 2)
+half = $(shell expr \( $(LABEL) + 1 \) / 2)
 $W/labelled1.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
 	$(BIN)/cos-cat -q --head $(half) $W/label.cos | ARGS="$(STD)" $(LABELS) $(PUT)
 $W/labelled2.cos: $W/sft/config.json $W/label.cos $W/rollouts.set
@@ -180,9 +180,10 @@ $W/labels.json: $W/held.scored.cos $W/hit.set
 $W/bins.json: $W/held.scored.cos
 	$(call BOTH,prm --bins,$<)
 JUDGED = $(SEARCHED:%=$W/%.judged.json)
-$(JUDGED): $W/%.judged.json: $W/%.scaling.pool.cos
-	$(SHAPES) truth $(STD) < $< > $(@:.json=.cos)
-	$(call BOTH,prm,$(@:.json=.cos)); rm $(@:.json=.cos)
+$(JUDGED:.json=.cos): $W/%.judged.cos: $W/%.scaling.pool.cos
+	$(SHAPES) truth $(STD) < $< $(PUT)
+$(JUDGED): $W/%.json: $W/%.cos
+	$(call BOTH,prm,$<)
 
 # ---- DPO: round $2 for reward $1 begins after policy $3; what it is judged by: $4, REWARD=.. and perhaps SCORED=.. ----
 # what a script left under other values

@@ -15,6 +15,10 @@ shift 4
 read -ra ns <<<"${NS:-1 2 4 8 16}"
 read -ra warm <<<"${SEARCH_OPTS:-}"
 read -ra search <<<"${BEAM_OPTS:-}"
+case " pool greedy ${ns[*]/#/beam} " in
+*" ${PART:-pool} "*) ;;
+*) usage "PART is pool, greedy or beamN, N of NS" ;;
+esac
 most=$(printf '%s\n' "${ns[@]}" | sort -n | tail -n 1)
 
 answers() {

@@ -49,6 +49,8 @@ whole() {
     cmp all.tsv "$w/sft.scaling.tsv"
     PART=beam2 "$BATS_TEST_DIRNAME/../../pipelines/scaling.sh" "$w/test.cos" "$w/sft" "$w/prm" one
     [ "$(echo one.*)" = one.beam2.cos ]
+    PART=beam3 run -2 "$BATS_TEST_DIRNAME/../../pipelines/scaling.sh" "$w/test.cos" "$w/sft" "$w/prm" none
+    [[ $output == *"PART is pool, greedy or beamN"* ]]
 }
 
 @test "several seeds: each has its results, and what is missing of one is made again" {

@@ -65,25 +65,17 @@ INLINE void value_rows(float *o, int64_t ldo, const float *w, int64_t ldw, int r
     if (c < v.cols) value_columns(o, ldo, w, ldw, rows, v, c, 1, add, t);
 }
 
-#if defined(__AVX512F__)
-#define EACH(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#elif defined(__AVX__)
-#define EACH(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
-#else
-#define EACH(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
-#endif
-
 static void scores(float *s, int64_t lds, const float *q, int rows, struct mat k)
 {
 #define CASE(n) case n: if (k.t == DT_F32) score_rows(s, lds, q, n, k, DT_F32); else score_rows(s, lds, q, n, k, DT_BF16); return;
-    switch (rows) { EACH(CASE) }
+    switch (rows) { EACH_ROWS(CASE) }
 #undef CASE
 }
 
 static void values(float *o, int64_t ldo, const float *w, int64_t ldw, int rows, struct mat v, bool add)
 {
 #define CASE(n) case n: if (v.t == DT_F32) value_rows(o, ldo, w, ldw, n, v, add, DT_F32); else value_rows(o, ldo, w, ldw, n, v, add, DT_BF16); return;
-    switch (rows) { EACH(CASE) }
+    switch (rows) { EACH_ROWS(CASE) }
 #undef CASE
 }
 

@@ -38,25 +38,9 @@ INLINE void tile_rows(const struct gemm_tile *t, float *c, int64_t ldc, const fl
 
 static void tile_any(const struct gemm_tile *t, float *c, int64_t ldc, const float *bias)
 {
-    switch (t->m) {
-    case 1: tile_rows(t, c, ldc, bias, 1, STRIDES_ANY); return;
-    case 2: tile_rows(t, c, ldc, bias, 2, STRIDES_ANY); return;
-    case 3: tile_rows(t, c, ldc, bias, 3, STRIDES_ANY); return;
-    case 4: tile_rows(t, c, ldc, bias, 4, STRIDES_ANY); return;
-#if defined(__AVX__)
-    case 5: tile_rows(t, c, ldc, bias, 5, STRIDES_ANY); return;
-    case 6: tile_rows(t, c, ldc, bias, 6, STRIDES_ANY); return;
-#endif
-#if defined(__AVX512F__)
-    case 7: tile_rows(t, c, ldc, bias, 7, STRIDES_ANY); return;
-    case 8: tile_rows(t, c, ldc, bias, 8, STRIDES_ANY); return;
-    case 9: tile_rows(t, c, ldc, bias, 9, STRIDES_ANY); return;
-    case 10: tile_rows(t, c, ldc, bias, 10, STRIDES_ANY); return;
-    case 11: tile_rows(t, c, ldc, bias, 11, STRIDES_ANY); return;
-    case 12: tile_rows(t, c, ldc, bias, 12, STRIDES_ANY); return;
-#endif
-    default: return;
-    }
+#define CASE(rows) case rows: tile_rows(t, c, ldc, bias, rows, STRIDES_ANY); return;
+    switch (t->m) { EACH_ROWS(CASE) }
+#undef CASE
 }
 
 /* What most of a large product is made of. */

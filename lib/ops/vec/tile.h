@@ -8,6 +8,15 @@
 
 enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * NV accumulators, NV of B, one of A */
 
+/* CASE(n) for each number of rows that a tile may have, for loops that are unrolled over them. */
+#if defined(__AVX512F__)
+#define EACH_ROWS(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#elif defined(__AVX__)
+#define EACH_ROWS(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#else
+#define EACH_ROWS(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
+#endif
+
 /* VL rows of four words each, `step` bytes apart -> four vectors of VL words. */
 INLINE void transpose4(vf out[4], const char *src, int64_t step)
 {
