@@ -243,12 +243,19 @@ static void put_gold(struct import_job *j)
 
 /* ---- all together ---- */
 
+/* Into meta; where another value has that name already, with _ behind it. */
 static void keep(struct import_job *j, const msgpack_object_kv *kv)
 {
     struct slice s;
     if (!import_text(&kv->key, &s)) return;
-    const char *key = arena_str(&j->a, s.p, s.n);
-    if (!val_get(val_get(&j->out->root, "meta"), key)) import_put_meta(j, key, val_copy(&j->out->zone, &kv->val));
+    char *key = arena_str(&j->a, s.p, s.n);
+    for (const val *there; (there = val_get(val_get(&j->out->root, "meta"), key)); ) {
+        if (val_equal(there, &kv->val)) return;
+        size_t n = strlen(key);
+        key = arena_str(&j->a, key, n + 1);
+        key[n] = '_';
+    }
+    import_put_meta(j, key, val_copy(&j->out->zone, &kv->val));
 }
 
 /* "meta" of the row itself, and what nobody used. */

@@ -147,6 +147,12 @@ drops() { cos-cat --to "$1" rich.cos 2>&1 >row | sed -n 's/.*cannot hold them: /
     [ "$(cos-segment -q --from cos row | cos-cat --plain -q | jq -c '[.question, .choices]')" = '["<image>\nQ",["x","y"]]' ]
 }
 
+@test "two values of one name in meta: both are kept" {
+    rows '{id: "1", conversations: (talk("Q"; "A") + talk("Sure?"; "Yes")), turns: 5, meta: {width: 1, height: 2}, width: 3, height: 2}' >in
+    again llava in
+    [ "$(cos-cat --plain -q a.cos | jq -c '[.meta.turns_, .meta.width, .meta.width_, .meta.height, .meta.height_]')" = '[5,1,3,2,null]' ]
+}
+
 @test "a path without a label, score, answer, pair: rejected with the reason" {
     printf '%s\n' '{"id":"a","question":"Q","path":{"steps":[{"thought":"t"}],"answer":"A"}}' '{"id":"b","question":"Q","path":{"steps":[{"thought":"t"}]}}' '{"id":"c","question":"Q"}' \
         '{"id":"d","path":{"steps":[{"thought":"t"}],"answer":"A"}}' '{"id":"e","question":"Q","images":[{"data":{"$bin":"AAEC"}}],"answer":"A","path":{"steps":[{"thought":"x<|answer_end|>"}],"answer":"A"}}' | cos-cat -q -f >in
