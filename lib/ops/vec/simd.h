@@ -20,6 +20,9 @@
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define UNROLL2 _Pragma("clang loop unroll_count(2)")
+#elif defined(__SANITIZE_ADDRESS__)             /* its checks of every access, sixteenfold, take minutes to compile */
+#define UNROLL _Pragma("GCC unroll 1")
+#define UNROLL2 _Pragma("GCC unroll 1")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #define UNROLL2 _Pragma("GCC unroll 2")
