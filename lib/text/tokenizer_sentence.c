@@ -62,7 +62,7 @@ static int probe_lead(struct tokenizer *t)
 
 /* ---- the files beside ---- */
 
-/* An object in a file of the folder: 1; 0: there is no such file. The caller json_decref's. */
+/* An object in a file of the folder: 1; 0: there is no such file. The caller json_decref's *doc, NULL without an object. */
 static int beside(const char *dir, const char *name, json_t **doc)
 {
     char *path = file_join(dir, name);
@@ -70,7 +70,10 @@ static int beside(const char *dir, const char *name, json_t **doc)
     *doc = found ? json_file(path, BESIDE_MAX) : NULL;
     if (*doc && !json_is_object(*doc)) found = fail("%s: want an object", path);
     else if (found && !*doc) found = -1;
-    if (found < 0) json_decref(*doc);
+    if (found < 0) {
+        json_decref(*doc);
+        *doc = NULL;
+    }
     free(path);
     return found;
 }
