@@ -128,11 +128,14 @@ static void note_header(struct cat *c, const val *h)
     val *mine = val_get(&c->header->root, "provenance");
     if (val_equal(chain, mine)) return;
     if (mine && (gathers() || set.merge)) {
+        struct val_list all = { 0 };
+        for (int i = 0; i < val_len(mine); i++) val_push(&c->header->zone, &all, *val_at(mine, i));
         for (int i = 0; i < val_len(chain); i++) {
             bool known = false;
-            for (int k = 0; k < val_len(mine) && !known; k++) known = val_equal(val_at(mine, k), val_at(chain, i));
-            if (!known) val_push(&c->header->zone, mine, val_copy(&c->header->zone, val_at(chain, i)));
+            for (uint32_t k = 0; k < all.n && !known; k++) known = val_equal(&all.p[k], val_at(chain, i));
+            if (!known) val_push(&c->header->zone, &all, val_copy(&c->header->zone, val_at(chain, i)));
         }
+        *mine = val_of_list(&all);
         return;
     }
     rec_clear(c->header);

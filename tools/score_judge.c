@@ -59,7 +59,7 @@ static void put_label(const struct judge *j, struct record *r, val *map, const c
 {
     msgpack_zone *z = &r->zone;
     const val *old = val_get(map, key);
-    val list = val_array(z, 0);
+    struct val_list list = { 0 };
     for (int i = 0; i < val_len(old); i++)
         if (!val_is_str(val_get(val_at(old, i), "by"), j->by)) val_push(z, &list, *val_at(old, i));
     if (v) {
@@ -69,7 +69,7 @@ static void put_label(const struct judge *j, struct record *r, val *map, const c
         if (v->why.n) val_set(z, &label, "why", val_of_str(z, v->why.p, v->why.n));
         val_push(z, &list, label);
     }
-    if (val_len(&list)) val_set(z, map, key, list);
+    if (list.n) val_set(z, map, key, val_of_list(&list));
     else val_remove(map, key);
 }
 

@@ -263,7 +263,8 @@ struct judge { struct arena arena; struct record *r; uint64_t step[VERDICTS], an
 static void set_label(msgpack_zone *z, val *map, const char *key, bool right, const char *why)
 {
     const val *old = val_get(map, key);
-    val labels = val_array(z, 0), mine = val_map();
+    val mine = val_map();
+    struct val_list labels = { 0 };
     for (int i = 0; i < val_len(old); i++) {
         const val *by = val_get(val_at(old, i), "by");
         if (!by || !val_is_str(by, "truth")) val_push(z, &labels, *val_at(old, i));
@@ -272,7 +273,7 @@ static void set_label(msgpack_zone *z, val *map, const char *key, bool right, co
     val_set(z, &mine, "value", val_of_i64(right));
     if (!right) val_set(z, &mine, "why", val_of_cstr(z, why));
     val_push(z, &labels, mine);
-    val_set(z, map, key, labels);
+    val_set(z, map, key, val_of_list(&labels));
 }
 
 /* NULL, or why this record cannot be judged. */

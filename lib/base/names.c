@@ -17,7 +17,7 @@ static size_t slot_of(const struct names *s, struct slice t)
     size_t h = hash64(t.p, t.n, 0) % s->cap;
     for (; s->slot[h]; h = (h + 1) % s->cap) {
         struct slice u = s->name[s->slot[h] - 1];
-        if (u.n == t.n && !memcmp(u.p, t.p, t.n)) break;
+        if (u.n == t.n && (!t.n || !memcmp(u.p, t.p, t.n))) break;
     }
     return h;
 }

@@ -120,7 +120,7 @@ static void put_id(struct read_job *j, uint64_t line)
 
 /* ---- choices and right answer ---- */
 
-static bool push_scalar(struct read_job *j, val *list, const val *v)
+static bool push_scalar(struct read_job *j, struct val_list *list, const val *v)
 {
     char number[32];
     struct slice s;
@@ -130,7 +130,7 @@ static bool push_scalar(struct read_job *j, val *list, const val *v)
 }
 
 /* ["a", "b"], {"A": "a", "B": "b"}, or the text of a list as Python prints it. */
-static int choices_from(struct read_job *j, const val *v, val *list)
+static int choices_from(struct read_job *j, const val *v, struct val_list *list)
 {
     struct slice s, item;
     if (val_str(v, &s.p, &s.n)) {
@@ -147,7 +147,7 @@ static int choices_from(struct read_job *j, const val *v, val *list)
 }
 
 /* The columns A, B, ... up to the first that is missing. */
-static void choices_from_columns(struct read_job *j, val *list)
+static void choices_from_columns(struct read_job *j, struct val_list *list)
 {
     static const char letters[] = "A\0B\0C\0D\0E\0F\0G\0H\0I\0J\0K\0L\0M\0N\0O\0P\0Q\0R\0S\0T\0U\0V\0W\0X\0Y\0Z";
     for (int i = 0; i < LETTERS; i++) {
@@ -159,12 +159,12 @@ static void choices_from_columns(struct read_job *j, val *list)
 static int put_choices(struct read_job *j)
 {
     static const char *const keys[] = { "choices", "index2ans", "options", NULL };
-    val list = val_array(&j->out->zone, 0);
+    struct val_list list = { 0 };
     const val *v = row_use_first(j, keys);
     if (v && choices_from(j, v, &list)) return -1;
     if (!v) choices_from_columns(j, &list);
-    if (val_len(&list) > LETTERS) return row_reject(j, "too many choices");
-    if (val_len(&list)) row_put(j, "choices", list);
+    if (list.n > LETTERS) return row_reject(j, "too many choices");
+    if (list.n) row_put(j, "choices", val_of_list(&list));
     return 0;
 }
 
@@ -210,11 +210,11 @@ static int put_gold(struct read_job *j)
 static void options_in_question(struct read_job *j, struct slice q)
 {
     static const struct option_form lists = { "Options:", "", ": ", ", " }, lines = { "\n", "", ". ", "\n" };
-    val choices = val_array(&j->out->zone, 0);
+    struct val_list choices = { 0 };
     size_t begin;
     bool some = j->cfg->form == READ_MMSTAR ? row_options(j, q, &lists, &choices, &begin)
               : j->cfg->form == READ_AI2D && row_options(j, q, &lines, &choices, &begin);
-    if (some && !val_get(&j->out->root, "choices")) row_put_meta(j, "choices", choices);
+    if (some && !val_get(&j->out->root, "choices")) row_put_meta(j, "choices", val_of_list(&choices));
 }
 
 static int put_question(struct read_job *j)
@@ -282,13 +282,18 @@ static int put_path(struct read_job *j)
 
 static void put_rest(struct read_job *j)
 {
+    val *there = val_get(&j->out->root, "meta"), all = there ? *there : val_map();
+    struct val_index meta;
+    val_index_open(&meta, &all);
     for (uint32_t i = 0; i < j->row->via.map.size; i++) {
         const msgpack_object_kv *kv = &j->row->via.map.ptr[i];
         struct slice s;
         bool used = !val_str(&kv->key, &s.p, &s.n);
         for (int k = 0; k < j->nused && !used; k++) used = py_same(s, py_text(j->used[k]));
-        if (!used) row_put_meta(j, arena_str(&j->a, s.p, s.n), val_copy(&j->out->zone, &kv->val));
+        if (!used) val_index_set(&meta, &j->out->zone, s, val_copy(&j->out->zone, &kv->val));
     }
+    val_index_close(&meta);
+    if (all.via.map.size) row_put(j, "meta", all);
 }
 
 static void put_own(struct read_job *j)

@@ -6,7 +6,7 @@
 
 /* ---- images ---- */
 
-static int put_bytes(struct read_job *j, const void *p, size_t n, val *images)
+static int put_bytes(struct read_job *j, const void *p, size_t n, struct val_list *images)
 {
     const char *type = image_type(p, n);
     val image = val_map();
@@ -41,7 +41,7 @@ static void add_folder(struct read_job *j, struct slice name, struct buf *ref)
         if (py_same(task, py_text(deeper[i]))) buf_str(ref, "images/");
 }
 
-static int put_named(struct read_job *j, struct slice name, val *images)
+static int put_named(struct read_job *j, struct slice name, struct val_list *images)
 {
     struct buf ref = { 0 }, bytes = { 0 };
     int bad = 0;
@@ -60,7 +60,7 @@ static int put_named(struct read_job *j, struct slice name, val *images)
     return bad;
 }
 
-static int put_image(struct read_job *j, const val *v, val *images)
+static int put_image(struct read_job *j, const val *v, struct val_list *images)
 {
     struct slice s;
     struct buf bytes = { 0 };
@@ -84,14 +84,14 @@ int row_images(struct read_job *j)
 {
     static const char *const keys[] = { "image", "images", "imgname", "decoded_image", "image_1", "image_2", "image_3", "image_4", "image_5",
                                         "image_6", "image_7" };
-    val images = val_array(&j->out->zone, 0);
+    struct val_list images = { 0 };
     struct slice name;
     for (int i = 0; i < countof(keys); i++) {
         const val *v = row_use(j, keys[i]);
-        bool twice = i == 3 && val_len(&images) > 0;           /* MathVista's decoded_image is its image */
+        bool twice = i == 3 && images.n > 0;           /* MathVista's decoded_image is its image */
         if (v && !twice && put_image(j, v, &images)) return -1;
     }
-    if (val_len(&images)) row_put(j, "images", images);
+    if (images.n) row_put(j, "images", val_of_list(&images));
     if (j->cfg->form == READ_MME && val_str(val_get(j->row, "image"), &name.p, &name.n) && name.n < BASE64_MIN)
         row_put_meta_text(j, "image", name);
     return 0;
@@ -109,7 +109,7 @@ static long find_mark(struct slice s, size_t from, int i, const struct option_fo
     return at < 0 ? -1 : at + (long)from;
 }
 
-bool row_options(struct read_job *j, struct slice s, const struct option_form *f, val *choices, size_t *begin)
+bool row_options(struct read_job *j, struct slice s, const struct option_form *f, struct val_list *choices, size_t *begin)
 {
     size_t length, next;
     long head = py_rfind(s, py_text(f->before));
@@ -127,7 +127,7 @@ bool row_options(struct read_job *j, struct slice s, const struct option_form *f
         val_push(&j->out->zone, choices, row_text(j, py_strip((struct slice){ s.p + from, end - from })));
         length = next;
     }
-    return val_len(choices) >= 2;
+    return choices->n >= 2;
 }
 
 /* ---- LLaVA's ScienceQA: "Context: HINT\nQuestion: Q\nOptions: (A) x (B) y", "The answer is B." ---- */
@@ -146,14 +146,14 @@ int row_llava(struct read_job *j, const val *turns)
     static const struct option_form brackets = { "Options:", "(", ") ", " " };
     struct slice asked, said;
     size_t begin = 0;
-    val choices = val_array(&j->out->zone, 0);
+    struct val_list choices = { 0 };
     if (!llava_turn(turns, 0, &asked) || !llava_turn(turns, 1, &said)) return row_reject(j, "malformed conversation");
     long question = py_find(asked, py_text("Question: "));
     struct slice hint = between(asked, "Context: ", question);
     if (question >= 0 && py_find(asked, py_text("Context: ")) >= 0 && !py_same(hint, py_text("N/A"))) row_put_meta_text(j, "hint", hint);
     bool options = row_options(j, asked, &brackets, &choices, &begin);
     row_put_text(j, "question", between(asked, "Question: ", options ? (long)begin : -1));
-    if (options && !val_get(&j->out->root, "choices")) row_put(j, "choices", choices);
+    if (options && !val_get(&j->out->root, "choices")) row_put(j, "choices", val_of_list(&choices));
     said = py_strip(said);
     if (py_starts(said, "The answer is ") && py_ends(said, ".")) said = (struct slice){ said.p + 14, said.n - 15 };
     row_put_text(j, "answer", said);
@@ -163,17 +163,17 @@ int row_llava(struct read_job *j, const val *turns)
 /* ---- judged steps ---- */
 
 /* right: 1, wrong: 0, neutral: 0.5; -1: not judged. */
-static void push_step(struct read_job *j, val *steps, struct slice text, double right)
+static void push_step(struct read_job *j, struct val_list *steps, struct slice text, double right)
 {
     msgpack_zone *z = &j->out->zone;
-    val step = val_map(), label = val_map(), labels = val_array(z, 0);
+    val step = val_map(), label = val_map(), labels = val_array(z, 1);
     val_set(z, &step, "name", val_of_cstr(z, ""));
     val_set(z, &step, "thought", row_text(j, text));
     val_set(z, &step, "reflection", val_of_cstr(z, ""));
     if (right >= 0) {
         val_set(z, &label, "by", val_of_cstr(z, "truth"));
         val_set(z, &label, "value", right == 0.5 ? val_of_f64(right) : val_of_i64((int64_t)right));
-        val_push(z, &labels, label);
+        *val_at(&labels, 0) = label;
         val_set(z, &step, "labels", labels);
     }
     val_push(z, steps, step);
@@ -185,7 +185,7 @@ static int processbench(struct read_job *j, val *path)
     const val *list = row_use(j, "steps");
     int64_t first;
     bool correct;
-    val steps = val_array(&j->out->zone, 0);
+    struct val_list steps = { 0 };
     if (!list || list->type != MSGPACK_OBJECT_ARRAY) return row_reject(j, "no steps");
     if (!val_i64(row_use(j, "label"), &first) || first < -1 || first >= val_len(list)) return row_reject(j, "malformed label");
     for (int i = 0; i < val_len(list); i++) {
@@ -193,7 +193,7 @@ static int processbench(struct read_job *j, val *path)
         if (!val_str(val_at(list, i), &s.p, &s.n)) return row_reject(j, "malformed step");
         push_step(j, &steps, s, first < 0 || i < first ? 1 : i == first ? 0 : -1);
     }
-    val_set(&j->out->zone, path, "steps", steps);
+    val_set(&j->out->zone, path, "steps", val_of_list(&steps));
     if (val_bool(row_use(j, "final_answer_correct"), &correct)) row_put_meta(j, "final_answer_correct", val_of_bool(correct));
     return 0;
 }
@@ -203,7 +203,7 @@ static int visualprocessbench(struct read_job *j, val *path)
 {
     const val *response = row_use(j, "response"), *list = val_get(response, "steps"), *marks = val_get(response, "process_correctness");
     struct slice s;
-    val steps = val_array(&j->out->zone, 0);
+    struct val_list steps = { 0 };
     if (!list || list->type != MSGPACK_OBJECT_ARRAY) return row_reject(j, "no steps");
     if (val_len(marks) != val_len(list)) return row_reject(j, "judgement count differs");
     for (int i = 0; i < val_len(list); i++) {
@@ -212,7 +212,7 @@ static int visualprocessbench(struct read_job *j, val *path)
         if (!val_i64(val_at(marks, i), &mark) || mark < -1 || mark > 1) return row_reject(j, "malformed judgement");
         push_step(j, &steps, s, (double)(mark + 1) / 2);
     }
-    val_set(&j->out->zone, path, "steps", steps);
+    val_set(&j->out->zone, path, "steps", val_of_list(&steps));
     if (val_str(val_get(response, "answer"), &s.p, &s.n)) val_set(&j->out->zone, path, "answer", row_text(j, s));
     return 0;
 }

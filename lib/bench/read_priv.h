@@ -39,7 +39,7 @@ bool row_response(const val *row, struct slice *s);
 /* Options within a text: "A: red, B: blue" (mark ": "), "A. red\nB. blue" (". "), "(A) red (B) blue" (") "). Appends their
  * texts to choices, which is an array; *begin: where the first stands. false: there are not two. */
 struct option_form { const char *before, *open, *close, *between; };
-bool row_options(struct read_job *j, struct slice s, const struct option_form *form, val *choices, size_t *begin);
+bool row_options(struct read_job *j, struct slice s, const struct option_form *form, struct val_list *choices, size_t *begin);
 
 int row_images(struct read_job *j);
 int row_judged(struct read_job *j);            /* of the two sets of judged steps: question, steps and labels */

@@ -112,12 +112,28 @@ static void *grow(msgpack_zone *z, void *p, uint32_t n, size_t size)
     return q;
 }
 
-val *val_push(msgpack_zone *z, val *array, val v)
+/* Twice the room, in a copy, for n items that fill it. */
+static void *more_room(msgpack_zone *z, const void *p, uint32_t n, uint32_t *room, size_t size)
 {
-    msgpack_object_array *a = &array->via.array;
-    a->ptr = grow(z, a->ptr, a->size, sizeof v);
-    a->ptr[a->size] = v;
-    return &a->ptr[a->size++];
+    if (n < *room) return (void *)p;
+    *room = n ? size32(2 * (size_t)n) : 4;
+    void *q = zone_alloc(z, *room * size);
+    if (n) memcpy(q, p, n * size);
+    return q;
+}
+
+void val_push(msgpack_zone *z, struct val_list *l, val v)
+{
+    l->p = more_room(z, l->p, l->n, &l->room, sizeof v);
+    l->p[l->n++] = v;
+}
+
+val val_of_list(const struct val_list *l)
+{
+    val v = { .type = MSGPACK_OBJECT_ARRAY };
+    v.via.array.ptr = l->p;
+    v.via.array.size = l->n;
+    return v;
 }
 
 val *val_set(msgpack_zone *z, val *map, const char *key, val v)
@@ -129,6 +145,33 @@ val *val_set(msgpack_zone *z, val *map, const char *key, val v)
     m->ptr = grow(z, m->ptr, m->size, sizeof *m->ptr);
     m->ptr[m->size] = (msgpack_object_kv){ k, v };
     return &m->ptr[m->size++].val;
+}
+
+void val_index_open(struct val_index *x, val *map)
+{
+    const msgpack_object_map *m = &map->via.map;
+    *x = (struct val_index){ .map = map, .room = m->size };
+    for (uint32_t i = 0; i < m->size; i++)
+        (void)names_index(&x->names, (struct slice){ m->ptr[i].key.via.str.ptr, m->ptr[i].key.via.str.size });
+}
+
+void val_index_close(struct val_index *x) { names_free(&x->names); }
+
+val *val_index_get(const struct val_index *x, struct slice key)
+{
+    long i = names_find(&x->names, key);
+    return i < 0 ? NULL : &x->map->via.map.ptr[i].val;
+}
+
+void val_index_set(struct val_index *x, msgpack_zone *z, struct slice key, val v)
+{
+    msgpack_object_map *m = &x->map->via.map;
+    size_t i = names_index(&x->names, key);
+    if (i == m->size) {
+        m->ptr = more_room(z, m->ptr, m->size, &x->room, sizeof *m->ptr);
+        m->ptr[m->size++].key = val_of_str(z, key.p, key.n);
+    }
+    m->ptr[i].val = v;
 }
 
 val *val_set_map(msgpack_zone *z, val *map, const char *key)

@@ -79,7 +79,7 @@ int export_chain_of(struct export_job *j, const char *key, struct chain *c)
 
 /* ---- conversations ---- */
 
-void export_turn(struct export_job *j, val *turns, const char *from, val value)
+void export_turn(struct export_job *j, struct val_list *turns, const char *from, val value)
 {
     val turn = val_map();
     val_set(&j->row->zone, &turn, "from", val_of_cstr(&j->row->zone, from));
@@ -108,7 +108,7 @@ static bool later_turns(const val *turns)
 
 void export_talk(struct export_job *j, struct slice sys, struct slice q, val reply)
 {
-    val turns = val_array(&j->row->zone, 0);
+    struct val_list turns = { 0 };
     if (sys.n) export_turn(j, &turns, "system", export_text(j, sys));
     export_turn(j, &turns, "human", export_text(j, q));
     export_turn(j, &turns, "gpt", reply);
@@ -117,13 +117,13 @@ void export_talk(struct export_job *j, struct slice sys, struct slice q, val rep
         export_meta(j, "turns");
         for (int i = 0; i < val_len(more); i++) val_push(&j->row->zone, &turns, *val_at(more, i));
     }
-    export_put(j, "conversations", turns);
+    export_put(j, "conversations", val_of_list(&turns));
 }
 
 /* ---- the other keys ---- */
 
 /* Keys that mean something to a reader (import*.c). */
-static bool reserved(const struct export_job *j, const val *key)
+static bool reserved(const val *key)
 {
     static const char *const words[] = { "id", "question_id", "qid", "choices", "options", "images", "image", "image_path", "source",
         "dataset", "data_source", "answer", "meta", "conversations", "messages", "question", "text", "response", "output", "prediction",
@@ -131,8 +131,6 @@ static bool reserved(const struct export_job *j, const val *key)
         "labels", "step_labels", "chosen", "rejected", "prompt", "completions", "steps_with_score" };
     for (int i = 0; i < countof(words); i++)
         if (val_is_str(key, words[i])) return true;
-    for (uint32_t i = 0; i < j->row->root.via.map.size; i++)
-        if (val_equal(&j->row->root.via.map.ptr[i].key, key)) return true;
     return false;
 }
 
@@ -143,15 +141,16 @@ static bool used(const struct export_job *j, const val *key)
     return false;
 }
 
-static void put_pair(struct export_job *j, const msgpack_object_kv *kv)
+/* Into the row, or where its name is taken there into the row's "meta". */
+struct places { struct val_index row, meta; };
+
+static void put_pair(struct export_job *j, struct places *p, const msgpack_object_kv *kv)
 {
     struct slice s;
     if (!text_of(&kv->key, &s)) return;
-    const char *key = arena_str(&j->a, s.p, s.n);
-    if (!reserved(j, &kv->key)) { export_put(j, key, kv->val); return; }
-    val *inner = val_set_map(&j->row->zone, &j->row->root, "meta");
-    if (val_get(inner, key)) j->account.lost[FACT_META]++;
-    else val_set(&j->row->zone, inner, key, kv->val);
+    if (!reserved(&kv->key) && !val_index_get(&p->row, s)) val_index_set(&p->row, &j->row->zone, s, kv->val);
+    else if (!val_index_get(&p->meta, s)) val_index_set(&p->meta, &j->row->zone, s, kv->val);
+    else j->account.lost[FACT_META]++;
 }
 
 void export_rest(struct export_job *j)
@@ -160,10 +159,17 @@ void export_rest(struct export_job *j)
     const val *meta = val_get(j->rec, "meta");
     for (int i = j->answered; i < countof(sample); i++)
         if (val_get(j->rec, sample[i])) export_put(j, sample[i], *val_get(j->rec, sample[i]));
+    struct places p;
+    val inner = val_map();
+    val_index_open(&p.row, &j->row->root);
+    val_index_open(&p.meta, &inner);
     for (uint32_t i = 0; meta && meta->type == MSGPACK_OBJECT_MAP && i < meta->via.map.size; i++)
-        if (!used(j, &meta->via.map.ptr[i].key)) put_pair(j, &meta->via.map.ptr[i]);
+        if (!used(j, &meta->via.map.ptr[i].key)) put_pair(j, &p, &meta->via.map.ptr[i]);
     for (uint32_t i = 0; i < j->rec->via.map.size; i++)
-        if (!form_own_key(&j->rec->via.map.ptr[i].key)) put_pair(j, &j->rec->via.map.ptr[i]);
+        if (!form_own_key(&j->rec->via.map.ptr[i].key)) put_pair(j, &p, &j->rec->via.map.ptr[i]);
+    val_index_close(&p.row);
+    val_index_close(&p.meta);
+    if (inner.via.map.size) export_put(j, "meta", inner);
 }
 
 /* ---- all together ---- */

@@ -202,10 +202,10 @@ int export_mm_prm(struct export_job *j)
         buf_str(&b, "<prm>");
         *val_at(&labels, i) = label_val(j, &s[i].label);
     }
-    val turns = val_array(&j->row->zone, 0);
+    struct val_list turns = { 0 };
     export_turn(j, &turns, "human", export_text(j, (struct slice){ b.p, b.len }));
     export_turn(j, &turns, "gpt", labels);
-    export_put(j, "conversations", turns);
+    export_put(j, "conversations", val_of_list(&turns));
     buf_free(&b);
     export_rest(j);
     return 0;
@@ -213,7 +213,7 @@ int export_mm_prm(struct export_job *j)
 
 /* ---- VisualPRM ---- */
 
-static void add_system(struct export_job *j, val *turns)
+static void add_system(struct export_job *j, struct val_list *turns)
 {
     struct prm_style style;
     struct slice own;
@@ -234,7 +234,7 @@ int export_visualprm(struct export_job *j)
     int n;
     if (judge(j, false, &s, &n) || export_sample(j, "id", "image", false) || export_question(j, true, &q)) return -1;
     if (holds(q, JUDGED_PROCESS)) return export_reject(j, "a mark within the question");
-    val turns = val_array(&j->row->zone, 0);
+    struct val_list turns = { 0 };
     add_system(j, &turns);
     buf_str(&b, JUDGED_QUESTION);
     buf_add(&b, q.p, q.n);
@@ -245,7 +245,7 @@ int export_visualprm(struct export_job *j)
         export_turn(j, &turns, "gpt", val_of_cstr(&j->row->zone, good(j, &s[i].label) ? "+" : "-"));
     }
     buf_free(&b);
-    export_put(j, "conversations", turns);
+    export_put(j, "conversations", val_of_list(&turns));
     export_rest(j);
     return 0;
 }

@@ -27,7 +27,7 @@ MUST_USE int export_sample(struct export_job *j, const char *id, const char *ima
 /* The question with its choices; marks: with an <image> for each image. */
 MUST_USE int export_question(struct export_job *j, bool marks, struct slice *q);
 MUST_USE int export_chain_of(struct export_job *j, const char *key, struct chain *c);    /* of path, chosen, ..; whole ones only */
-void export_turn(struct export_job *j, val *turns, const char *from, val value);
+void export_turn(struct export_job *j, struct val_list *turns, const char *from, val value);
 /* "conversations": a system text (n 0: none), question and reply; later turns of meta.turns follow. */
 void export_talk(struct export_job *j, struct slice sys, struct slice q, val reply);
 void export_rest(struct export_job *j);                        /* right answer, choices, source, meta and unknown keys */

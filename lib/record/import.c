@@ -150,7 +150,7 @@ static int name_image(struct import_job *j, struct slice name, val *image)
     return inline_image(j, name, image);
 }
 
-static int put_image(struct import_job *j, const val *v, val *images)
+static int put_image(struct import_job *j, const val *v, struct val_list *images)
 {
     struct slice name;
     val image = val_map();
@@ -188,7 +188,7 @@ static bool renamed(const struct import_job *j, const val *v)
     return true;
 }
 
-static int put_images_beside(struct import_job *j, val *images)
+static int put_images_beside(struct import_job *j, struct val_list *images)
 {
     const struct import_beside *b = j->cfg->beside;
     for (int i = 0; b && i < b->n; i++) {
@@ -204,7 +204,7 @@ static int put_images(struct import_job *j)
 {
     static const char *const keys[] = { "images", "image", "image_path", NULL };
     const val *v = import_use_first(j, keys);
-    val images = val_array(&j->out->zone, 0);
+    struct val_list images = { 0 };
     struct slice s;
     if (!v || (import_text(v, &s) && import_blank(s)) || renamed(j, v)) {
         if (put_images_beside(j, &images)) return -1;
@@ -212,7 +212,7 @@ static int put_images(struct import_job *j)
         for (int i = 0; i < val_len(v); i++)
             if (put_image(j, val_at(v, i), &images)) return -1;
     } else if (put_image(j, v, &images)) return -1;
-    if (val_len(&images)) import_put(j, "images", images);
+    if (images.n) import_put(j, "images", val_of_list(&images));
     return 0;
 }
 
@@ -244,28 +244,37 @@ static void put_gold(struct import_job *j)
 /* ---- all together ---- */
 
 /* Into meta; where another value has that name already, with _ behind it. */
-static void keep(struct import_job *j, const msgpack_object_kv *kv)
+static int keep(struct import_job *j, struct val_index *meta, const msgpack_object_kv *kv)
 {
+    enum { NAMES = 4 };
     struct slice s;
-    if (!import_text(&kv->key, &s)) return;
-    char *key = arena_str(&j->a, s.p, s.n);
-    for (const val *there; (there = val_get(val_get(&j->out->root, "meta"), key)); ) {
-        if (val_equal(there, &kv->val)) return;
-        size_t n = strlen(key);
-        key = arena_str(&j->a, key, n + 1);
-        key[n] = '_';
+    if (!import_text(&kv->key, &s)) return 0;
+    char *key = arena_alloc(&j->a, s.n + NAMES);
+    if (s.n) memcpy(key, s.p, s.n);
+    for (int i = 0; i < NAMES; i++) {
+        const val *there = val_index_get(meta, (struct slice){ key, s.n });
+        if (!there) val_index_set(meta, &j->out->zone, (struct slice){ key, s.n }, val_copy(&j->out->zone, &kv->val));
+        if (!there || val_equal(there, &kv->val)) return 0;
+        key[s.n++] = '_';
     }
-    import_put_meta(j, key, val_copy(&j->out->zone, &kv->val));
+    return import_reject(j, "too many values of one name in meta");
 }
 
 /* "meta" of the row itself, and what nobody used. */
-static void put_rest(struct import_job *j)
+static int put_rest(struct import_job *j)
 {
-    const val *meta = import_use(j, "meta"), *map = j->row.map;
-    if (meta && meta->type == MSGPACK_OBJECT_MAP)
-        for (uint32_t i = 0; i < meta->via.map.size; i++) keep(j, &meta->via.map.ptr[i]);
-    for (uint32_t i = 0; i < map->via.map.size; i++)
-        if (i >= TICKS || !j->row.used[i]) keep(j, &map->via.map.ptr[i]);
+    const val *own = import_use(j, "meta"), *map = j->row.map;
+    val *there = val_get(&j->out->root, "meta"), all = there ? *there : val_map();
+    struct val_index meta;
+    int bad = 0;
+    val_index_open(&meta, &all);
+    if (own && own->type == MSGPACK_OBJECT_MAP)
+        for (uint32_t i = 0; i < own->via.map.size && !bad; i++) bad = keep(j, &meta, &own->via.map.ptr[i]);
+    for (uint32_t i = 0; i < map->via.map.size && !bad; i++)
+        if (i >= TICKS || !j->row.used[i]) bad = keep(j, &meta, &map->via.map.ptr[i]);
+    val_index_close(&meta);
+    if (all.via.map.size) import_put(j, "meta", all);
+    return bad;
 }
 
 /* The row is a record; its images alone may be elsewhere now. */
@@ -296,7 +305,7 @@ int import_row(const struct import_cfg *c, const struct record *row, struct reco
     put_id(&j);
     put_gold(&j);
     int bad = put_images(&j) || put_choices(&j) || c->form->read(&j);
-    put_rest(&j);
+    if (put_rest(&j)) bad = -1;
     val *meta = val_get(&out->root, "meta");
     if (meta && meta->type == MSGPACK_OBJECT_MAP && !meta->via.map.size) val_remove(&out->root, "meta");
     arena_free(&j.a);

@@ -7,7 +7,7 @@
  *         else if (import_row(&cfg, row, record, &why)) ...        a row that makes no record: count(why)
  *
  * A row's keys that its form does not know are kept in meta (behind "meta" of the row itself and what a form keeps there; of two
- * values of one name the later has _ behind it). What was asked is never cleaned, except that a question's choices
+ * values of one name the later has _ behind it, up to three). What was asked is never cleaned, except that a question's choices
  * are taken off its end where they stand there as prompts have them ("\nA. red\nB. blue") and are given as "choices", too.
  */
 #ifndef RECORD_IMPORT_H

@@ -24,7 +24,7 @@ static bool turn_is(const val *turn, const char *a, const char *b)
 static int read_turns(struct import_job *j, const val *turns, struct import_talk *k)
 {
     msgpack_zone *z = &j->out->zone;
-    val rest = val_array(z, 0);
+    struct val_list rest = { 0 };
     for (int i = 0; i < val_len(turns); i++) {
         const val *t = val_at(turns, i);
         struct slice s;
@@ -43,7 +43,7 @@ static int read_turns(struct import_job *j, const val *turns, struct import_talk
             if (machine) k->last = s;
         } else return import_reject(j, "malformed conversation");
     }
-    if ((k->later = val_len(&rest))) import_put_meta(j, "turns", rest);
+    if ((k->later = (int)rest.n)) import_put_meta(j, "turns", val_of_list(&rest));
     return 0;
 }
 
@@ -121,13 +121,13 @@ void import_add_label(struct import_job *j, val *where, const char *key, const s
 {
     msgpack_zone *z = &j->out->zone;
     if (!l->there) return;
-    val one = val_map(), list = val_array(z, 0);
+    val one = val_map(), list = val_array(z, 1);
     val_set(z, &one, "by", val_of_cstr(z, l->n ? "mc" : "prm-json"));
     if (l->n) {
         val_set(z, &one, "k", val_of_i64(l->k));
         val_set(z, &one, "n", val_of_i64(l->n));
     } else val_set(z, &one, "value", l->value == 0 || l->value == 1 ? val_of_i64(l->value == 1) : val_of_f64(l->value));
-    val_push(z, &list, one);
+    *val_at(&list, 0) = one;
     val_set(z, where, key, list);
 }
 

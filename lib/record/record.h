@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "base/mem.h"
+#include "base/names.h"
 
 enum { REC_VERSION = 1, REC_DEPTH = 32, EXT_U32 = 1, EXT_F32 = 2 };
 enum { REC_MAX = 256 << 20 };                  /* bytes of one packed record, inline images included */
@@ -76,8 +76,17 @@ val val_array(msgpack_zone *z, int n);                      /* n nils */
 val val_copy(msgpack_zone *z, const val *v);                /* deep */
 val *val_set(msgpack_zone *z, val *map, const char *key, val v);   /* replaces or appends; returns the stored value */
 val *val_set_map(msgpack_zone *z, val *map, const char *key);      /* the map under key, made when absent */
-/* Copies the array when it cannot grow in place: for many items make val_array(n). */
-val *val_push(msgpack_zone *z, val *array, val v);
+/* Values on their way to an array of unknown length. Zero-initialise. */
+struct val_list { val *p; uint32_t n, room; };
+void val_push(msgpack_zone *z, struct val_list *l, val v);
+val  val_of_list(const struct val_list *l);                  /* shares the list's memory */
+/* A map found and filled by a hash of its keys: val_get and val_set go through all of them. Between open and close the map
+ * is changed through the index alone. */
+struct val_index { val *map; struct names names; uint32_t room; };
+void val_index_open(struct val_index *x, val *map);
+void val_index_close(struct val_index *x);
+val *val_index_get(const struct val_index *x, struct slice key);
+void val_index_set(struct val_index *x, msgpack_zone *z, struct slice key, val v);      /* replaces or appends */
 bool val_remove(val *map, const char *key);
 
 /* ---- provenance ---- */

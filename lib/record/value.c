@@ -135,12 +135,16 @@ static bool same_items(const val *a, const val *b)
 
 static bool same_map(const val *a, const val *b)
 {
-    if (a->via.map.size != b->via.map.size) return false;
-    for (uint32_t i = 0; i < a->via.map.size; i++) {
+    struct val_index of_b;
+    bool same = a->via.map.size == b->via.map.size;
+    if (!same) return false;
+    val_index_open(&of_b, (val *)b);
+    for (uint32_t i = 0; i < a->via.map.size && same; i++) {
         const msgpack_object_kv *kv = &a->via.map.ptr[i];
-        if (!val_equal(&kv->val, get_n(b, kv->key.via.str.ptr, kv->key.via.str.size))) return false;
+        same = val_equal(&kv->val, val_index_get(&of_b, (struct slice){ kv->key.via.str.ptr, kv->key.via.str.size }));
     }
-    return true;
+    val_index_close(&of_b);
+    return same;
 }
 
 static msgpack_object_type type_of(const val *v)

@@ -148,9 +148,20 @@ drops() { cos-cat --to "$1" rich.cos 2>&1 >row | sed -n 's/.*cannot hold them: /
 }
 
 @test "two values of one name in meta: both are kept" {
-    rows '{id: "1", conversations: (talk("Q"; "A") + talk("Sure?"; "Yes")), turns: 5, meta: {width: 1, height: 2}, width: 3, height: 2}' >in
+    rows '{id: "1", conversations: (talk("Q"; "A") + talk("Sure?"; "Yes")), turns: 5, "": 6, meta: {width: 1, height: 2}, width: 3, height: 2}' >in
     again llava in
-    [ "$(cos-cat --plain -q a.cos | jq -c '[.meta.turns_, .meta.width, .meta.width_, .meta.height, .meta.height_]')" = '[5,1,3,2,null]' ]
+    [ "$(cos-cat --plain -q a.cos | jq -c '[.meta.turns_, .meta.width, .meta.width_, .meta.height, .meta.height_, .meta[""]]')" = '[5,1,3,2,null,6]' ]
+    rows '{id: "1", conversations: talk("Q"; "A"), a: 0, meta: {a: 1, a_: 2, a__: 3, a___: 4}}' >in
+    [ "$(cos-segment --from llava in 2>&1 >/dev/null)" = 'cos-segment: 1 in, 0 out, 1 rejected (too many values of one name in meta 1)' ]
+}
+
+@test "a row of a hundred thousand keys, turns or images takes no time or memory to speak of" {
+    ulimit -v 2000000
+    local n='[range(100000)]'
+    rows "{id: \"1\", conversations: (talk(\"Q\"; \"A\") + ($n | map({from: \"human\", value: \"q\"}))), images: ($n | map(\"i\")), meta: ($n | map({\"m\\(.)\": 1}) | add)} + ($n | map({\"k\\(.)\": 1}) | add)" >in
+    timeout 60 cos-segment -q --from llava in >many.cos
+    timeout 60 cos-cat -q --to llava many.cos >out
+    [ "$(jq -c '[length, (.conversations, .image | length)]' out)" = '[200003,100002,100000]' ]
 }
 
 @test "a path without a label, score, answer, pair: rejected with the reason" {

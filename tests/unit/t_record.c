@@ -23,14 +23,14 @@ static struct record *sample(uint64_t number)
     val_set(z, &r->root, "id", val_of_cstr(z, "chart/17"));
     val_set(z, &r->root, "n", val_of_i64(-300));
     val *path = val_set_map(z, &r->root, "path");
-    val steps = val_array(z, 0);
+    struct val_list steps = { 0 };
     for (int i = 0; i < 20; i++) {
         val s = val_map();
         val_set(z, &s, "name", val_of_cstr(z, "look"));
         val_set(z, &s, "score", val_of_f64(i / 10.0));
         val_push(z, &steps, s);
     }
-    val_set(z, path, "steps", steps);
+    val_set(z, path, "steps", val_of_list(&steps));
     val_set(z, path, "correct", val_of_bool(true));
     val_set(z, path, "tokens", val_of_u32s(z, tok, 3));
     val_set(z, path, "logprobs", val_of_f32s(z, lp, 2));
