@@ -60,6 +60,10 @@ struct dnnl *dnnl_new(struct cpu *c);                    /* NULL + fail() */
 void         dnnl_delete(struct dnnl *d);
 void         dnnl_product(struct cpu *c, const struct product *p);
 
+/* bf16 x bf16 by integers (cpu_fixed.c). */
+bool fixed_serves(const struct cpu *c, const struct product *p);
+void fixed_product(struct cpu *c, const struct product *p);
+
 /* What ops_cpu() decides from the processor, for tests. isa NULL: the best. */
 struct ops *ops_cpu_with(int threads, const char *isa, bool bf16_by_dnnl);
 

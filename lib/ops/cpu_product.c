@@ -213,6 +213,7 @@ void cpu_product(struct cpu *c, const struct product *p)
     if (!p->m || !p->n) return;
     assert(p->k > 0);
     if (c->dnnl && p->at == DT_BF16 && p->bt == DT_BF16) dnnl_product(c, p);
+    else if (fixed_serves(c, p)) fixed_product(c, p);
     else own_product(c, p);
 }
 

@@ -115,6 +115,7 @@ static inline double tol_of(enum dtype t, double f32) { return t == DT_F32 ? f32
 
 static struct ops *check_ops;                  /* under test */
 static struct ops *check_ref;
+static bool check_integers;                    /* products of bf16 are by integers (vec.h, vec_fixed; t_fixed.c) */
 
 struct backend { const char *isa; int threads; bool dnnl, cuda; };
 
@@ -128,7 +129,7 @@ static inline struct ops *backend_open(const struct backend *b)
 static inline int check_backends(void (*all)(void))
 {
     static const struct backend b[] = {
-        { "avx512", 2, false, false }, { "avx2", 3, false, false }, { "base", 1, false, false }, { NULL, 2, true, false },
+        { "vnni", 2, false, false }, { "avx512", 2, false, false }, { "avx2", 3, false, false }, { "base", 1, false, false }, { NULL, 2, true, false },
         { NULL, 2, false, true },
     };
     const char *only = getenv("COS_DEVICE");   /* cuda: nothing but it */
@@ -137,6 +138,7 @@ static inline int check_backends(void (*all)(void))
     for (int i = 0; i < countof(b); i++) {
         if ((b[i].isa && !vec_named(b[i].isa)) || (only && !strcmp(only, b[i].cuda ? "cpu" : "cuda"))) continue;
         check_ops = backend_open(&b[i]);
+        check_integers = b[i].isa && !strcmp(b[i].isa, "vnni");
         if (!check_ops) { printf("Bail out! %s\n", err_msg()); return 1; }
         printf("# %s %s, %d threads%s\n", check_ops->name, b[i].isa ? b[i].isa : "best", b[i].threads, b[i].dnnl ? ", bf16 by oneDNN" : "");
         all();

@@ -69,21 +69,6 @@ static void tile(const struct gemm_tile *t)
 
 /* ---- packing ---- */
 
-enum { LINE = 64, STAGE = LINE + 16 };         /* bytes; rows of a stage are no power of two apart */
-
-/* Bytes [from, from + bytes) of n rows, zeros around them. Each line of the source is touched once: where its rows are a
- * power of two apart they push each other out of the cache. */
-INLINE void stage(char *to, const char *src, int64_t step, int n, int bytes)
-{
-    if (n == VL && bytes == LINE) {
-        UNROLL
-        for (int i = 0; i < VL; i++) memcpy(to + i * STAGE, src + i * step, LINE);
-        return;
-    }
-    memset(to, 0, (size_t)VL * STAGE);
-    for (int i = 0; i < n; i++) memcpy(to + i * STAGE, src + i * step, (size_t)bytes);
-}
-
 /* n <= VL rows of src[.., k] -> dst[k * NR], zeros for those that are missing. */
 INLINE void transpose(float *dst, const void *src, enum dtype t, int64_t at, int64_t ld, int n, int k)
 {

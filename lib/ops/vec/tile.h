@@ -17,6 +17,21 @@ enum { NV = 2, NR = NV * VL, MR = VL == 16 ? 12 : VL == 8 ? 6 : 4 };   /* MR * N
 #define EACH_ROWS(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
 #endif
 
+enum { LINE = 64, STAGE = LINE + 16 };         /* bytes; rows of a stage are no power of two apart */
+
+/* Bytes [from, from + bytes) of n rows, zeros around them. Each line of the source is touched once: where its rows are a
+ * power of two apart they push each other out of the cache. */
+INLINE void stage(char *to, const char *src, int64_t step, int n, int bytes)
+{
+    if (n == VL && bytes == LINE) {
+        UNROLL
+        for (int i = 0; i < VL; i++) memcpy(to + i * STAGE, src + i * step, LINE);
+        return;
+    }
+    memset(to, 0, (size_t)VL * STAGE);
+    for (int i = 0; i < n; i++) memcpy(to + i * STAGE, src + i * step, (size_t)bytes);
+}
+
 /* VL rows of four words each, `step` bytes apart -> four vectors of VL words. */
 INLINE void transpose4(vf out[4], const char *src, int64_t step)
 {

@@ -35,6 +35,30 @@ struct vec_gemm {
     void (*pack_a)(float *dst, const void *src, enum dtype t, int64_t ld, int m, int k);
 };
 
+/* ---- products of bf16 by integers; NULL in the table: by the floats above ----
+ * FIXED_K values along k are 16-bit integers times one power of two. Every bit of a bf16 is kept down to a sixteenth of the
+ * largest of them; what is smaller is rounded to 1/4096 of it or less, which is under the rounding that the largest itself
+ * has been through. Products and sums within such a block are exact (FIXED_K * 4080^2 < 2^31); blocks are added in f32 in
+ * order of k. An infinity or a NaN makes its row (column) NaN. As above, an element's bits depend on its row of A and its
+ * column of B alone. */
+enum { FIXED_K = 128, FIXED_PIECE = 4 * FIXED_K, FIXED_LDA = FIXED_PIECE / 2 + 16 };  /* PIECE: packed at a time; LDA: words */
+struct fixed_tile {
+    int m, k;                                  /* rows 1 .. mr, depth up to FIXED_PIECE */
+    const int32_t *a, *b;                      /* rows as pack_rows leaves them; one panel */
+    float *c; int64_t ldc; int n;              /* columns 1 .. nr */
+    enum gemm_init init;
+    const float *bias;                         /* [n] */
+};
+
+struct vec_fixed {
+    int mr, nr, block_words;
+    void (*tile)(const struct fixed_tile *t);
+    /* Rows of FIXED_LDA words: pairs of k, and behind FIXED_PIECE / 2 of them the unit of each block (a float). */
+    void (*pack_rows)(int32_t *dst, const uint16_t *src, int64_t ld, int m, int k);
+    /* Panels from src[n, k], each row a column: for each block block_words words: pairs of k, nr columns each, then nr units. */
+    void (*pack_cols)(int32_t *dst, const uint16_t *src, int64_t ld, int n, int k);
+};
+
 /* ---- attention of few query rows (1 .. mr): keys and values are read where they are. The bits are those of the tile. ---- */
 struct vec_attn {
     /* s[i, j] = sum over d of q[i, d] k[j, d]. A row of k is a whole number of 16 bytes; rows of q are dense; s is written up
@@ -83,6 +107,7 @@ struct vec_optim {
 struct vec {
     const char *isa;
     const struct vec_gemm *gemm;
+    const struct vec_fixed *fixed;
     const struct vec_attn *attn;
     const struct vec_rows *rows;
     const struct vec_soft *soft;
@@ -90,6 +115,6 @@ struct vec {
 };
 
 const struct vec *vec_best(void);              /* for this processor */
-const struct vec *vec_named(const char *isa);  /* "base", "avx2", "avx512"; NULL if it cannot run here */
+const struct vec *vec_named(const char *isa);  /* "base", "avx2", "avx512", "vnni"; NULL if it cannot run here */
 
 #endif
