@@ -16,7 +16,7 @@ static const struct opt opts[] = {
     { 0, "model", "DIR", OPT_STR, &set.model, 0, 0, "checkpoint folder, as Hugging Face's (needed);\nwith --endpoint: the name that the server knows it by" },
     { 0, "images", "PATH", OPT_STR, &set.images, 0, 0, "folder or archive that image references are looked up in" },
     { 0, "template", "NAME", OPT_STR, &set.chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" },
-    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &set.dtype, 0, 0, "of weights and arithmetic; auto: the faster one of the device" },
+    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &set.dtype, 0, 0, "of weights and arithmetic; auto: bf16 where the device has instructions for it" },
     { 0, "device", DEVICE_WORDS, OPT_CHOICE, &set.device, 0, 0, DEVICE_HELP },
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Sampling" },
     { 'n', NULL, "N", OPT_INT, &set.n, 1, 65536, "paths a question; of a step: candidates" },

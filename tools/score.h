@@ -32,7 +32,7 @@ struct score_model {                           /* the options */
     { 0, "model", "DIR", OPT_STR, &(s).dir, 0, 0, what ", a folder as Hugging Face's (needed)" }, \
     { 0, "images", "PATH", OPT_STR, &(s).images, 0, 0, "folder or archive that image references are looked up in" }, \
     { 0, "template", "NAME", OPT_STR, &(s).chat, 0, 0, "chat template: a name or a JSON file; without it the folder's" }, \
-    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &(s).dtype, 0, 0, "of weights and arithmetic; auto: the faster one of the device" }, \
+    { 0, "dtype", "auto|f32|bf16", OPT_CHOICE, &(s).dtype, 0, 0, "of weights and arithmetic; auto: bf16 where the device has instructions for it" }, \
     { 0, "device", DEVICE_WORDS, OPT_CHOICE, &(s).device, 0, 0, DEVICE_HELP }
 #define SCORE_RESOURCE_OPTS(s) \
     { 0, NULL, NULL, OPT_GROUP, NULL, 0, 0, "Resources; the result does not depend on them" }, \

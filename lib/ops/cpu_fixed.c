@@ -10,11 +10,12 @@
 enum {
     MC = 96,                                   /* rows of A that stay in the second cache */
     COLS = 256, FEW_COLS = 128,                /* of a task; where there are few rows, so that all threads have some */
-    LONG_ROWS = 1920,
+    ROWS = 3 * MC, LONG_ROWS = 20 * MC,        /* of a task: as many as leave each thread some, since each task packs its part of B */
+    TASKS = 4,                                 /* a thread; the bits are the same however rows are cut */
     A_MAX = 256 << 20                          /* bytes of A packed at a time */
 };
 
-struct plan { struct cpu *c; const struct vec_fixed *f; const struct product *p; int cols, nrow, ncol, pieces; int32_t *a; };
+struct plan { struct cpu *c; const struct vec_fixed *f; const struct product *p; int rows, cols, nrow, ncol, pieces; int32_t *a; };
 
 static int32_t *packed_a(const struct plan *pl, int row, int k0) { return pl->a + ((int64_t)(k0 / FIXED_PIECE) * pl->p->m + row) * FIXED_LDA; }
 
@@ -55,8 +56,8 @@ static void product_task(void *v, int index, int worker)
 {
     struct plan *pl = v;
     const struct product *p = pl->p;
-    struct block t = { .i0 = index / pl->ncol * LONG_ROWS, .j0 = index % pl->ncol * pl->cols };
-    t.m = mem_min(LONG_ROWS, p->m - t.i0);
+    struct block t = { .i0 = index / pl->ncol * pl->rows, .j0 = index % pl->ncol * pl->cols };
+    t.m = mem_min(pl->rows, p->m - t.i0);
     t.n = mem_min(pl->cols, p->n - t.j0);
     t.c = cpu_scratch(pl->c, worker, SCRATCH_C, (size_t)t.m * (size_t)t.n * sizeof *t.c);
     t.b = cpu_scratch(pl->c, worker, SCRATCH_B, (size_t)(t.n / pl->f->nr + 1) * FIXED_PIECE / FIXED_K * (size_t)pl->f->block_words * sizeof *t.b);
@@ -71,7 +72,9 @@ static void one_product(struct cpu *c, const struct product *p)
 {
     struct plan pl = { .c = c, .f = c->v->fixed, .p = p, .cols = p->m > MC ? COLS : FEW_COLS, .pieces = (p->k + FIXED_PIECE - 1) / FIXED_PIECE };
     pl.ncol = (p->n + pl.cols - 1) / pl.cols;
-    pl.nrow = (p->m + LONG_ROWS - 1) / LONG_ROWS;
+    int share = (int)((int64_t)p->m * pl.ncol / (TASKS * par_threads(c->pool)));
+    pl.rows = mem_min(mem_max((share + MC - 1) / MC * MC, (int)ROWS), (int)LONG_ROWS);
+    pl.nrow = (p->m + pl.rows - 1) / pl.rows;
     pl.a = cpu_scratch(c, 0, SCRATCH_OP_SHARED, (size_t)pl.pieces * (size_t)p->m * FIXED_LDA * sizeof *pl.a);
     if (!pl.a) return;
     par_for(c->pool, (p->m + MC - 1) / MC * pl.pieces, pack_task, &pl);

@@ -106,7 +106,7 @@ struct drawn { int id; float logprob; };
 struct ops {
     const char *name;                          /* "cpu", "cuda" */
     int threads;                               /* of the host, that it may use */
-    enum dtype fast;                           /* the faster of f32 and bf16 here */
+    enum dtype fast;                           /* bf16 where the device has instructions for it, else f32 */
     struct usage *usage;                       /* of its memory: what alloc() was told, and "work memory" of the ops themselves */
     bool measuring;
     bool loose_rows;                           /* to be set by who does not need it: rows of products may depend on the number of rows, where that is faster (ROW INDEPENDENCE; the CPU keeps it always) */
@@ -160,8 +160,9 @@ struct ops {
     void  (*close)(struct ops *);              /* frees ctx and the table */
 };
 
-/* Products of f32, and of bf16 where the processor has no instructions for it, run on own kernels for AVX-512, AVX2 or
- * the baseline, chosen at run time; bf16 elsewhere on oneDNN. NULL + fail(); free with o->close(o). */
+/* Products of f32 run on own kernels for AVX-512, AVX2 or the baseline, chosen at run time. Those of bf16 run on oneDNN where
+ * the processor has instructions for it; elsewhere as f32, linear() by integers where there is VNNI (vec/vec.h, vec_fixed).
+ * NULL + fail(); free with o->close(o). */
 struct ops *ops_cpu(int threads);
 /* The first CUDA device (kernels/). NULL + fail_kind(ERR_DEVICE) in builds without it and on machines without a device. */
 struct ops *ops_cuda(int threads);
