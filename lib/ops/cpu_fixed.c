@@ -35,7 +35,7 @@ static void piece(const struct plan *pl, const struct block *t, int k0)
     const struct product *p = pl->p;
     const struct vec_fixed *f = pl->f;
     struct fixed_tile x = { .k = mem_min(p->k - k0, FIXED_PIECE), .ldc = t->n };
-    x.init = k0 || p->add ? GEMM_ADD : p->bias ? GEMM_BIAS : GEMM_ZERO;
+    x.init = k0 ? GEMM_ADD : p->bias ? GEMM_BIAS : GEMM_ZERO;
     int64_t panel = (int64_t)((x.k + FIXED_K - 1) / FIXED_K) * f->block_words;
     f->pack_cols(t->b, (const uint16_t *)p->b + t->j0 * p->ldb + k0, p->ldb, t->n, x.k);
     for (int i0 = 0; i0 < t->m; i0 += MC)
@@ -63,7 +63,6 @@ static void product_task(void *v, int index, int worker)
     t.b = cpu_scratch(pl->c, worker, SCRATCH_B, (size_t)(t.n / pl->f->nr + 1) * FIXED_PIECE / FIXED_K * (size_t)pl->f->block_words * sizeof *t.b);
     if (!t.b || !t.c) return;
     struct mat sum = mat_of(t.c, DT_F32, t.m, t.n), out = mat_cols(mat_rows((struct mat){ p->c, p->ct, p->m, p->n, p->ldc }, t.i0, t.m), t.j0, t.n);
-    if (p->add) pl->c->v->rows->cast(sum, out);
     for (int k0 = 0; k0 < p->k; k0 += FIXED_PIECE) piece(pl, &t, k0);
     pl->c->v->rows->cast(out, sum);
 }
@@ -83,7 +82,7 @@ static void one_product(struct cpu *c, const struct product *p)
 
 bool fixed_serves(const struct cpu *c, const struct product *p)
 {
-    return c->v->fixed && p->at == DT_BF16 && p->bt == DT_BF16 && !p->a_t && p->b_t;
+    return c->v->fixed && p->at == DT_BF16 && p->bt == DT_BF16 && !p->a_t && p->b_t && !p->add;
 }
 
 void fixed_product(struct cpu *c, const struct product *p)

@@ -66,7 +66,7 @@ static void tile_any(const struct fixed_tile *t, float *c, int64_t ldc, const fl
 static void tile(const struct fixed_tile *t)
 {
     if (t->n == NR) { tile_any(t, t->c, t->ldc, t->bias); return; }
-    float c[2 * MR * NR] = { 0 }, bias[NR] = { 0 };                  /* a narrow tile: through a full one */
+    float c[MR * NR] = { 0 }, bias[NR] = { 0 };                  /* a narrow tile: through a full one */
     size_t n = (size_t)t->n * sizeof *c;
     if (t->init == GEMM_BIAS) memcpy(bias, t->bias, n);
     for (int i = 0; t->init == GEMM_ADD && i < t->m; i++) memcpy(c + i * NR, t->c + i * t->ldc, n);
