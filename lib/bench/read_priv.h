@@ -37,7 +37,7 @@ bool row_id(const val *row, char number[32], struct slice *id);
 bool row_response(const val *row, struct slice *s);
 
 /* Options within a text: "A: red, B: blue" (mark ": "), "A. red\nB. blue" (". "), "(A) red (B) blue" (") "). Appends their
- * texts to choices, which is an array; *begin: where the first stands. false: there are not two. */
+ * texts to choices; *begin: where the first stands. false: there are not two. */
 struct option_form { const char *before, *open, *close, *between; };
 bool row_options(struct read_job *j, struct slice s, const struct option_form *form, struct val_list *choices, size_t *begin);
 

@@ -5,8 +5,6 @@
  */
 #include "ops/cpu.h"
 
-#include <assert.h>
-
 enum {
     MC = 96,                                   /* rows of A that stay in the second cache */
     COLS = 256, FEW_COLS = 128,                /* of a task; where there are few rows, so that all threads have some */
