@@ -264,16 +264,14 @@ static int keep(struct import_job *j, struct val_index *meta, const msgpack_obje
 static int put_rest(struct import_job *j)
 {
     const val *own = import_use(j, "meta"), *map = j->row.map;
-    val *there = val_get(&j->out->root, "meta"), all = there ? *there : val_map();
     struct val_index meta;
     int bad = 0;
-    val_index_open(&meta, &all);
+    val_index_open(&meta, val_set_map(&j->out->zone, &j->out->root, "meta"));
     if (own && own->type == MSGPACK_OBJECT_MAP)
         for (uint32_t i = 0; i < own->via.map.size && !bad; i++) bad = keep(j, &meta, &own->via.map.ptr[i]);
     for (uint32_t i = 0; i < map->via.map.size && !bad; i++)
         if (i >= TICKS || !j->row.used[i]) bad = keep(j, &meta, &map->via.map.ptr[i]);
     val_index_close(&meta);
-    if (all.via.map.size) import_put(j, "meta", all);
     return bad;
 }
 
