@@ -141,12 +141,14 @@ same() { cmp "$1/model.safetensors" "$2/model.safetensors"; }
 }
 
 @test "sft killed at random moments and resumed: the same bytes" {
+    before=$EPOCHREALTIME
     sft -q --epochs 10 --jitter 1 --out a < "$W/train.cos"
+    took=$(jq -n "$EPOCHREALTIME - $before")
     hits=0
     for i in 1 2 3 4 5 6 7 8; do
         begin -q --epochs 10 --jitter 1 --save-every 1 --resume --out b --log "b$i.tsv" < "$W/train.cos"
         while kill -0 $pid && [ ! -s "b$i.tsv" ]; do sleep 0.01; done
-        sleep "0.$((RANDOM % 90 + 10))"
+        sleep "$(jq -n "$took * $RANDOM / 65536")"
         kill -9 $pid 2> /dev/null || true
         wait $pid || true
         if [ -e b ]; then break; fi
