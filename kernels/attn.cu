@@ -187,7 +187,9 @@ static void attn(struct ops *o, const struct attn_args *a)
     struct keys k;
     int *host = a->q.rows > 0 ? packed_keys(c, a, &k) : NULL;
     if (!host) return;
-    if (cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o)) cuda_flash(c, a, &h, &k, host);
+    bool flash = cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o);
+    if (flash && cuda_hopper_fits(c, &h)) cuda_hopper(c, a, &h, &k, host);
+    else if (flash) cuda_flash(c, a, &h, &k, host);
     else BY_TYPE(a->q.t, T, LAUNCH(c, (attn_rows<T>), warps(a->q.rows, h.n), dim3(WARPS * WARP), 0, view_of<T>(a->o), view_of<const T>(a->q),
                                    view_of<const T>(a->k), view_of<const T>(a->v), h, k, a->lse));
     free(host);
@@ -229,7 +231,9 @@ static void attn_bwd(struct ops *o, const struct attn_args *a, struct mat d_o, s
     struct keys k;
     int *host = a->q.rows > 0 ? packed_keys(c, a, &k) : NULL;
     if (!host) return;
-    if (cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o) && cuda_flash_fits(c, &h, d_o, dk, dv, dq)) cuda_flash_bwd(c, a, &h, &k, host, d_o, dq, dk, dv);
+    bool flash = cuda_flash_fits(c, &h, a->q, a->k, a->v, a->o) && cuda_flash_fits(c, &h, d_o, dk, dv, dq);
+    if (flash && cuda_hopper_bwd(c, a, &h, d_o, dq, dk, dv)) ;
+    else if (flash) cuda_flash_bwd(c, a, &h, &k, host, d_o, dq, dk, dv);
     else plain_bwd(c, a, &h, &k, d_o, dq, dk, dv);
     free(host);
 }

@@ -52,6 +52,11 @@ void cuda_flash(struct cuda *c, const struct attn_args *a, const struct heads *h
 void cuda_flash_bwd(struct cuda *c, const struct attn_args *a, const struct heads *h, const struct keys *k, const int *host,
                     struct mat d_o, struct mat dq, struct mat dk, struct mat dv);
 void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struct heads *h);
+/* The same on Hopper's own instructions; for what cuda_flash_fits. */
+bool cuda_hopper_fits(const struct cuda *c, const struct heads *h);
+void cuda_hopper(struct cuda *c, const struct attn_args *a, const struct heads *h, const struct keys *k, const int *host);
+/* False, and nothing done, for those that it does not take. */
+bool cuda_hopper_bwd(struct cuda *c, const struct attn_args *a, const struct heads *h, struct mat d_o, struct mat dq, struct mat dk, struct mat dv);
 /* Items of packed sequences, each of at most `most` query rows: a count, then the items; NULL when memory is out. host: the
  * first runs and numbers of keys of the rows. */
 const int *cuda_flash_items(struct cuda *c, const struct attn_args *a, const int *host, int most, int *count);

@@ -5,60 +5,9 @@
  * row and the tile alone, and tiles of which it sees nothing leave its sums as they are: so its bits do not depend on
  * what else is in the block.
  */
-#include "flash.h"
+#include "flash_soft.h"
 
 enum { TILE = 64, N = TILE / 8 };
-#define LOG2E 1.4426950408889634f
-#define LN2   0.6931471805599453f
-
-/* [dev] nitem; part, ml, sums: of trees that are worked on unit by unit. */
-struct flash {
-    flash_in q, k, v;
-    flash_out o;
-    struct heads h;
-    const int *nitem; const struct item *item;
-    const int *nkey; const struct run *run;
-    float *lse;                                /* or NULL */
-    const int *part;                           /* [R] */
-    float *ml, *sums;                          /* [parts, H, 2] highest score, sum of weights; [parts, H, D]; NULL: o is written */
-};
-
-/* What a lane holds of its rows: the highest score, its own share of the sum of weights (of the whole: all of it), and
- * weighted sums of values. */
-template <int DP, int M> struct soft { float top[M][2], sum[M][2], acc[M][DP / 8][4]; };
-
-template <int DP, int M> static __device__ __forceinline__ void soft_begin(struct soft<DP, M> *x)
-{
-    UNROLL for (int m = 0; m < M; m++)
-        UNROLL for (int i = 0; i < 2; i++) { x->top[m][i] = -INFINITY; x->sum[m][i] = 0; }
-    zero_sums<M, DP / 8>(x->acc);
-}
-
-/* Scores of the tile at `begin` become weights; sums so far are scaled to the new highest score. */
-template <int DP, int M> static __device__ __forceinline__ void weigh(struct soft<DP, M> *x, float (*s)[N][4], const int (*limit)[2], int begin, float scale2)
-{
-    int col = begin + (int)(threadIdx.x % 4) * 2;
-    UNROLL for (int m = 0; m < M; m++)
-        UNROLL for (int i = 0; i < 2; i++) {
-            float top = x->top[m][i], high = top, sum = 0;
-            UNROLL for (int n = 0; n < N; n++)
-                UNROLL for (int j = 0; j < 2; j++) {
-                    if (col + n * 8 + j >= limit[m][i]) s[m][n][2 * i + j] = -INFINITY;
-                    high = fmaxf(high, s[m][n][2 * i + j]);
-                }
-            high = quad_max(high);
-            float base = high == -INFINITY ? 0 : high * scale2, shrink = top == high ? 1 : exp2_fast((top - high) * scale2);
-            UNROLL for (int n = 0; n < N; n++)
-                UNROLL for (int j = 0; j < 2; j++) {
-                    s[m][n][2 * i + j] = exp2_fast(fmaf(s[m][n][2 * i + j], scale2, -base));
-                    sum += s[m][n][2 * i + j];
-                }
-            x->top[m][i] = high;
-            x->sum[m][i] = fmaf(x->sum[m][i], shrink, sum);
-            UNROLL for (int d = 0; d < DP / 8; d++)
-                UNROLL for (int j = 0; j < 2; j++) x->acc[m][d][2 * i + j] *= shrink;
-        }
-}
 
 /* How a part of a row's keys joins the sums so far; in attn_fold too, the same operations. */
 struct join { float top, old, add; };
@@ -82,29 +31,6 @@ template <int DP, int M> static __device__ __forceinline__ void fold(struct soft
         }
 }
 
-/* Rows of the stack from x0 on: to o and lse, or to the parts. x->sum complete. */
-template <int DP, int M> static __device__ __forceinline__ void put_rows(const struct flash *f, const struct soft<DP, M> *x, struct item it, int kh, int x0)
-{
-    int t = (int)(threadIdx.x % 4), D = f->h.D;
-    UNROLL for (int m = 0; m < M; m++)
-        UNROLL for (int i = 0; i < 2; i++) {
-            int s = x0 + own_row(m, 2 * i);
-            if (s >= it.nrow * f->h.group) continue;
-            int row = it.row + s / f->h.group, head = kh * f->h.group + s % f->h.group;
-            size_t part = f->sums ? (size_t)(f->part[row] + it.begin / UNIT) * (size_t)f->h.n + (size_t)head : 0;
-            float inv = 1 / x->sum[m][i];
-            UNROLL for (int d = 0; d < DP / 8; d++) {
-                int col = d * 8 + t * 2;
-                if (col >= D) continue;
-                if (f->sums) store<float, 2>(f->sums + part * (size_t)D + (size_t)col, x->acc[m][d] + 2 * i);
-                else *(uint32_t *)at(f->o, row, head * D + col) = two_bf16(x->acc[m][d][2 * i] * inv, x->acc[m][d][2 * i + 1] * inv);
-            }
-            if (t) continue;
-            if (f->sums) { f->ml[2 * part] = x->top[m][i]; f->ml[2 * part + 1] = x->sum[m][i]; }
-            else if (f->lse) f->lse[(size_t)row * (size_t)f->h.n + (size_t)head] = fmaf(x->top[m][i], f->h.scale, logf(x->sum[m][i]));
-        }
-}
-
 /* UNITS: the softmax is taken over units of positions. */
 template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THREADS) flash_rows(struct flash f)
 {
@@ -112,7 +38,7 @@ template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THR
     DYNAMIC_SHARED(struct bf16, shared);
     if ((int)blockIdx.x >= *f.nitem) return;
     struct item it = f.item[blockIdx.x];
-    int kh = (int)blockIdx.y, warp = (int)(threadIdx.x / WARP), at_run = 0, limit[M][2], most = 0;
+    int kh = (int)blockIdx.y, warp = (int)(threadIdx.x / WARP), at_run = 0, limit[M][2], most = 0, least = INT32_MAX;
     struct bf16 *qs = shared, *ks = qs + ROWS * LD, *vs = ks + 2 * STAGE;
     const struct run *run = f.run + it.run;
     float scale2 = f.h.scale * LOG2E;
@@ -122,13 +48,16 @@ template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THR
     UNROLL for (int m = 0; m < M; m++)
         UNROLL for (int i = 0; i < 2; i++) {
             int s = warp * 16 * M + own_row(m, 2 * i);
-            limit[m][i] = s < it.nrow * f.h.group ? f.nkey[it.row + s / f.h.group] : 0;
+            bool yes = s < it.nrow * f.h.group;
+            limit[m][i] = yes ? f.nkey[it.row + s / f.h.group] : 0;
             if (limit[m][i] > it.end) limit[m][i] = it.end;
             if (limit[m][i] > most) most = limit[m][i];
+            if (yes && limit[m][i] < least) least = limit[m][i];
         }
     UNROLL for (int d = WARP / 2; d; d /= 2) {
-        int other = __shfl_xor_sync(FULL_WARP, most, d);
-        if (other > most) most = other;
+        int more = __shfl_xor_sync(FULL_WARP, most, d), less = __shfl_xor_sync(FULL_WARP, least, d);
+        if (more > most) most = more;
+        if (less < least) least = less;
     }
     struct soft<DP, M> x, all;
     soft_begin<DP, M>(&x);
@@ -140,10 +69,11 @@ template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THR
         cp_async_wait<1>();
         __syncthreads();
         if (begin < most) {                    /* the same for the whole warp */
-            float s[M][N][4];
+            float s[M][N][4], shrink[M][2];
             zero_sums<M, N>(s);
             product_nt<DP, M, N>(s, qs + warp * 16 * M * LD, ks + stage * STAGE);
-            weigh<DP, M>(&x, s, limit, begin, scale2);
+            weigh<DP, M, N>(&x, s, limit, begin, scale2, begin + TILE <= least, shrink);
+            scale_sums<DP, M>(&x, shrink);
             product_nn<DP, M, N>(x.acc, s, vs + stage * STAGE);
         }
         if (UNITS && ((begin + TILE) % UNIT == 0 || begin + TILE >= it.end)) {
@@ -215,7 +145,7 @@ void cuda_flash(struct cuda *c, const struct attn_args *a, const struct heads *h
     struct flash f = { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<struct bf16>(a->o),
                        *h, items, (const struct item *)(items + 1), k->nkey, k->run, a->lse, NULL, NULL, NULL };
     dim3 grid((unsigned)n, (unsigned)a->kv_heads);
-    BY_HEAD(h->D, DP, LAUNCH_WIDE(c, (flash_rows<DP, M, false>), grid, (rows_bytes<DP, M>()), f));
+    BY_HEAD(h->D, DP, LAUNCH_WIDE(c, (flash_rows<DP, M, false>), grid, FLASH_THREADS, (rows_bytes<DP, M>()), f));
 }
 
 void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struct heads *h)
@@ -233,6 +163,6 @@ void cuda_flash_tree(struct cuda *c, const struct attn_tree_args *a, const struc
     }
     dim3 grid(plan_rounded(p->nitem), (unsigned)a->kv_heads), folds((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS));
     BY_HEAD(h->D, DP,
-        LAUNCH_WIDE(c, (flash_rows<DP, 1, true>), grid, (rows_bytes<DP, 1>()), f);
+        LAUNCH_WIDE(c, (flash_rows<DP, 1, true>), grid, FLASH_THREADS, (rows_bytes<DP, 1>()), f);
         if (!p->whole) LAUNCH(c, flash_fold<DP>, folds, dim3(FLASH_THREADS), 0, f));
 }

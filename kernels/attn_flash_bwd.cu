@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Attention backward on tensor cores, bf16. With p = exp(scale q k^T - lse), delta = sum(do * o) per row:
- *   dv += p^T do;  ds = scale * p * (do v^T - delta);  dq += ds k;  dk += ds^T q
- * One kernel goes through the keys of a tile of queries and gives dq; another, with the sides exchanged, through all queries
- * that see a tile of keys, sequence by sequence in order, and gives dk and dv. Weights are computed in both; in return
- * nothing is added to by two blocks, and every sum has a fixed order.
+ * Attention backward on tensor cores, bf16. One kernel goes through the keys of a tile of queries and gives dq; another, with
+ * the sides exchanged, through the queries of a tile of keys and gives dk and dv. Weights are computed in both.
  */
-#include "flash.h"
+#include "flash_bwd.h"
 
 #include <stdlib.h>
-
-#define LOG2E 1.4426950408889634f
-
-/* Queries of a sequence that see the keys of rows [lo, hi), themselves only up to their own row where `causal`. */
-struct source { int row, end, lo, hi, causal; };
-/* Rows [row, row + nrow) of k and v, all of one sequence, and who may see them. */
-struct key_item { int row, nrow, source, nsource; };
-
-/* [dev]; delta [T, H] */
-struct back {
-    flash_in q, k, v, d_o;
-    struct heads h;
-    const float *lse, *delta;
-};
 
 /* ---- delta: a warp a row and head ---- */
 
@@ -30,19 +13,14 @@ __global__ void flash_delta(float *delta, flash_in d_o, flash_in o, int heads, i
     int task = (int)(blockIdx.x * FLASH_WARPS + threadIdx.x / WARP), row = task / heads, col = task % heads * D, lane = (int)(threadIdx.x % WARP);
     if (row >= o.rows) return;
     float s = 0;
-    for (int d = lane; d < D; d += WARP) s += to_float(*at(d_o, row, col + d)) * to_float(*at(o, row, col + d));
+    for (int d = lane * 4; d < D; d += WARP * 4) {
+        float x[4], y[4];
+        load<struct bf16, 4>(x, at(d_o, row, col + d));
+        load<struct bf16, 4>(y, at(o, row, col + d));
+        for (int i = 0; i < 4; i++) s += x[i] * y[i];
+    }
     s = warp_sum(s);
     if (!lane) delta[task] = s;
-}
-
-/* += a pair of sums. */
-static __device__ __forceinline__ void add_pair(struct bf16 *to, const float *x)
-{
-    float y[2];
-    load<struct bf16, 2>(y, to);
-    y[0] += x[0];
-    y[1] += x[1];
-    store<struct bf16, 2>(to, y);
 }
 
 /* ---- dq ---- */
@@ -91,14 +69,7 @@ flash_dq(struct back b, flash_out dq, const struct item *item, const int *nkey, 
         product_nn<DP, M, N>(acc, s, ks + stage * STAGE);
         __syncthreads();
     }
-    UNROLL for (int m = 0; m < M; m++)
-        UNROLL for (int i = 0; i < 2; i++) {
-            int s = x0 + own_row(m, 2 * i);
-            if (s >= count) continue;
-            int col = (int)(threadIdx.x % 4) * 2;
-            UNROLL for (int d = 0; d < DP / 8; d++)
-                if (col + d * 8 < h.D) add_pair(at(dq, it.row + s / h.group, (kh * h.group + s % h.group) * h.D + col + d * 8), acc[m][d] + 2 * i);
-        }
+    add_queries<DP, M>(dq, acc, h, kh, it.row, count, x0);
 }
 
 /* ---- dk, dv ---- */
@@ -106,41 +77,28 @@ flash_dq(struct back b, flash_out dq, const struct item *item, const int *nkey, 
 /* Which queries come next: stack rows from x on of source s. */
 struct cursor { int s, x; };
 
-static __device__ __forceinline__ int rows_of(struct source s, struct key_item it, struct heads h)
-{
-    bool meet = s.lo < it.row + it.nrow && it.row < s.hi;
-    return meet ? (s.end - s.row) * h.group : 0;
-}
-
-/* The queries of causal keys begin at the first key. */
-static __device__ __forceinline__ struct source source_of(const struct source *all, struct key_item it, int s)
-{
-    struct source from = all[it.source + s];
-    if (from.causal && from.row < it.row) from.row = it.row;
-    return from;
-}
+static __device__ __forceinline__ int rows_of(struct source s, struct key_item it, struct heads h) { return meets(s, it) ? (s.end - s.row) * h.group : 0; }
 
 static __device__ __forceinline__ struct cursor advance(const struct source *all, struct key_item it, struct heads h, struct cursor c, int by)
 {
     c.x += by;
-    while (c.s < it.nsource && c.x >= rows_of(source_of(all, it, c.s), it, h)) { c.s++; c.x = 0; }
+    while (c.s < it.nsource && c.x >= rows_of(source_of(all, it, c.s, 1), it, h)) { c.s++; c.x = 0; }
     return c;
 }
 
-/* What a tile of queries is besides its rows. lse2 of none: +infinity, so their weights are 0. */
+/* The columns of a tile of weights. */
 template <int TILE> struct columns { float lse2[TILE], delta[TILE]; int row[TILE]; };
 
 template <int DP, int TILE> static __device__ __forceinline__ void load_queries(const struct back *b, struct source from, int kh, int x0, struct bf16 *qs,
                                                                                 struct bf16 *ds, struct columns<TILE> *c)
 {
-    int count = (from.end - from.row) * b->h.group, i = (int)threadIdx.x, s = x0 + i;
+    int count = (from.end - from.row) * b->h.group;
     load_stack<DP, TILE>(qs, b->q, ds, b->d_o, b->h, kh, from.row, x0, count);
-    if (i >= TILE) return;
-    int row = s < count ? from.row + s / b->h.group : 0;
-    size_t own = s < count ? (size_t)row * (size_t)b->h.n + (size_t)(kh * b->h.group + s % b->h.group) : 0;
-    c->lse2[i] = s < count ? b->lse[own] * LOG2E : INFINITY;
-    c->delta[i] = s < count ? b->delta[own] : 0;
-    c->row[i] = row;
+    if (threadIdx.x >= TILE) return;
+    struct column mine = column_of(b, kh, from.row, x0 + (int)threadIdx.x, count);
+    c->lse2[threadIdx.x] = mine.lse2;
+    c->delta[threadIdx.x] = mine.delta;
+    c->row[threadIdx.x] = mine.row;
 }
 
 /* Scores s become weights, and g = dp becomes ds. Rows are keys, columns queries. */
@@ -155,17 +113,6 @@ template <int M, int TILE> static __device__ __forceinline__ void weights_back(f
                 float p = sees ? exp2_fast(fmaf(s[m][n][i], scale * LOG2E, -c->lse2[col])) : 0;
                 s[m][n][i] = p;
                 g[m][n][i] = p * (g[m][n][i] - c->delta[col]) * scale;
-            }
-}
-
-template <int DP, int M> static __device__ __forceinline__ void add_keys(flash_out to, const float (*acc)[DP / 8][4], struct key_item it, int kh, int x0, int D)
-{
-    int col = (int)(threadIdx.x % 4) * 2;
-    UNROLL for (int m = 0; m < M; m++)
-        UNROLL for (int i = 0; i < 2; i++)
-            UNROLL for (int d = 0; d < DP / 8; d++) {
-                int r = x0 + own_row(m, 2 * i);
-                if (r < it.nrow && col + d * 8 < D) add_pair(at(to, it.row + r, kh * D + col + d * 8), acc[m][d] + 2 * i);
             }
 }
 
@@ -184,13 +131,13 @@ flash_dkv(struct back b, flash_out dk, flash_out dv, const struct key_item *item
     zero_sums<M, DP / 8>(sum_v);
     load_stack<DP, ROWS>(ks, b.k, vs, b.v, one, kh, it.row, 0, it.nrow);
     struct cursor now = advance(sources, it, h, { 0, 0 }, 0), next;
-    if (now.s < it.nsource) load_queries<DP, TILE>(&b, source_of(sources, it, now.s), kh, now.x, qs, ds, &columns[0]);
+    if (now.s < it.nsource) load_queries<DP, TILE>(&b, source_of(sources, it, now.s, 1), kh, now.x, qs, ds, &columns[0]);
     cp_async_commit();
     for (int stage = 0; now.s < it.nsource; now = next, stage ^= 1) {
         next = advance(sources, it, h, now, TILE);
         int other = stage ^ 1;
         if (next.s < it.nsource)
-            load_queries<DP, TILE>(&b, source_of(sources, it, next.s), kh, next.x, qs + other * STAGE, ds + other * STAGE, &columns[other]);
+            load_queries<DP, TILE>(&b, source_of(sources, it, next.s, 1), kh, next.x, qs + other * STAGE, ds + other * STAGE, &columns[other]);
         cp_async_commit();
         cp_async_wait<1>();
         __syncthreads();
@@ -199,7 +146,7 @@ flash_dkv(struct back b, flash_out dk, flash_out dv, const struct key_item *item
         zero_sums<M, N>(g);
         product_nt<DP, M, N>(s, ks + x0 * LD, qs + stage * STAGE);
         product_nt<DP, M, N>(g, vs + x0 * LD, ds + stage * STAGE);
-        weights_back<M, TILE>(s, g, &columns[stage], source_of(sources, it, now.s), it.row + x0, h.scale);
+        weights_back<M, TILE>(s, g, &columns[stage], source_of(sources, it, now.s, 1), it.row + x0, h.scale);
         product_nn<DP, M, N>(sum_v, s, ds + stage * STAGE);
         product_nn<DP, M, N>(sum_k, g, qs + stage * STAGE);
         __syncthreads();
@@ -210,48 +157,54 @@ flash_dkv(struct back b, flash_out dk, flash_out dv, const struct key_item *item
 
 /* ---- the host's side ---- */
 
-/* [dev] items of at most `most` keys, and from *sources on who sees them: of each sequence itself, then those it is a
- * prefix of, in order. NULL when memory is out. */
-static const int *send_keys(struct cuda *c, const struct attn_args *a, int most, int *count, const struct source **sources)
+struct key_list key_list_new(const struct attn_args *a, int most)
 {
-    int n = a->nseq, items = 0;
+    int n = a->nseq;
+    struct key_list l = {};
     int *first = (int *)mem_array(2 * (size_t)n + 2, sizeof *first), *used = first + n + 1;
     for (int s = 0; s < n; s++) {
-        items += div_up(a->start[s + 1] - a->start[s], most);
+        l.nitem += div_up(a->start[s + 1] - a->start[s], most);
         first[s + 1]++;
         if (attn_owner(a, s) != s) first[attn_owner(a, s) + 1]++;
     }
-    size_t ints = (size_t)items * (sizeof(struct key_item) / sizeof(int)), all;
     for (int s = 0; s < n; s++) first[s + 1] += first[s];
-    all = ints + (size_t)first[n] * (sizeof(struct source) / sizeof(int));
-    int *host = (int *)mem_array(all + 1, sizeof *host);
-    struct key_item *to = (struct key_item *)host;
-    struct source *from = (struct source *)(host + ints);
-    for (int s = 0; s < n; s++) from[first[s] + used[s]++] = { a->start[s], a->start[s + 1], a->start[s], a->start[s + 1], a->causal };
+    size_t ints = (size_t)l.nitem * (sizeof(struct key_item) / sizeof(int));
+    l.n = ints + (size_t)first[n] * (sizeof(struct source) / sizeof(int));
+    l.host = (int *)mem_array(l.n + 1, sizeof *l.host);
+    l.item = (struct key_item *)l.host;
+    l.source = (struct source *)(l.host + ints);
+    for (int s = 0; s < n; s++) l.source[first[s] + used[s]++] = { a->start[s], a->start[s + 1], a->start[s], a->start[s + 1], a->causal, s };
+    struct key_item *to = l.item;
     for (int s = 0; s < n; s++) {
         int own = attn_owner(a, s);
-        if (own != s) from[first[own] + used[own]++] = { a->start[s], a->start[s + 1], a->prefix[s].begin, a->prefix[s].end, false };
-        for (int r = a->start[s], end = a->start[s + 1]; r < end; r += most) *to++ = { r, end - r < most ? end - r : most, first[s], first[s + 1] - first[s] };
+        if (own != s) l.source[first[own] + used[own]++] = { a->start[s], a->start[s + 1], a->prefix[s].begin, a->prefix[s].end, false, s };
+        for (int r = a->start[s], end = a->start[s + 1]; r < end; r += most) *to++ = { r, end - r < most ? end - r : most, first[s], first[s + 1] - first[s], 0, 0 };
     }
-    const int *dev = cuda_ints(c, host, all);
-    *count = items;
-    *sources = (const struct source *)(dev + ints);
-    free(host);
     free(first);
-    return dev;
+    return l;
 }
 
 template <int DP, int M, int TILE> static void launch_bwd(struct cuda *c, const struct attn_args *a, const struct back *b, const struct keys *k,
                                                           const int *host, struct mat dq, struct mat dk, struct mat dv)
 {
     const size_t bytes = sizeof(struct bf16) * (size_t)(2 * FLASH_WARPS * 16 * M + 4 * TILE) * FLASH_LD(DP);
-    const struct source *sources;
-    int nq, nk;
-    const int *queries = cuda_flash_items(c, a, host, FLASH_WARPS * 16 * M / b->h.group, &nq), *keys = send_keys(c, a, FLASH_WARPS * 16 * M, &nk, &sources);
+    struct key_list list = key_list_new(a, FLASH_WARPS * 16 * M);
+    int nq, nk = list.nitem;
+    const int *queries = cuda_flash_items(c, a, host, FLASH_WARPS * 16 * M / b->h.group, &nq), *keys = cuda_ints(c, list.host, list.n);
+    const struct source *sources = (const struct source *)(keys + ((int *)list.source - list.host));
+    free(list.host);
     if (!queries || !keys) return;
-    LAUNCH_WIDE(c, (flash_dq<DP, M, TILE>), dim3((unsigned)nq, (unsigned)a->kv_heads), bytes, *b, view_of<struct bf16>(dq), (const struct item *)(queries + 1), k->nkey, k->run);
-    LAUNCH_WIDE(c, (flash_dkv<DP, M, TILE>), dim3((unsigned)nk, (unsigned)a->kv_heads), bytes, *b, view_of<struct bf16>(dk), view_of<struct bf16>(dv),
+    LAUNCH_WIDE(c, (flash_dq<DP, M, TILE>), dim3((unsigned)nq, (unsigned)a->kv_heads), FLASH_THREADS, bytes, *b, view_of<struct bf16>(dq), (const struct item *)(queries + 1), k->nkey, k->run);
+    LAUNCH_WIDE(c, (flash_dkv<DP, M, TILE>), dim3((unsigned)nk, (unsigned)a->kv_heads), FLASH_THREADS, bytes, *b, view_of<struct bf16>(dk), view_of<struct bf16>(dv),
                 (const struct key_item *)keys, sources);
+}
+
+struct back back_begin(struct cuda *c, const struct attn_args *a, const struct heads *h, struct mat d_o, float *delta)
+{
+    LAUNCH(c, flash_delta, dim3((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS)), dim3(FLASH_THREADS), 0, delta,
+           view_of<const struct bf16>(d_o), view_of<const struct bf16>(a->o), h->n, h->D);
+    return { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<const struct bf16>(d_o),
+             *h, a->lse, delta };
 }
 
 void cuda_flash_bwd(struct cuda *c, const struct attn_args *a, const struct heads *h, const struct keys *k, const int *host,
@@ -259,10 +212,7 @@ void cuda_flash_bwd(struct cuda *c, const struct attn_args *a, const struct head
 {
     float *delta = (float *)cuda_scratch(c, SCRATCH_ATTN, (size_t)a->q.rows * (size_t)h->n * sizeof *delta);
     if (!delta) return;
-    struct back b = { view_of<const struct bf16>(a->q), view_of<const struct bf16>(a->k), view_of<const struct bf16>(a->v), view_of<const struct bf16>(d_o),
-                      *h, a->lse, delta };
-    LAUNCH(c, flash_delta, dim3((unsigned)div_up((int64_t)a->q.rows * h->n, FLASH_WARPS)), dim3(FLASH_THREADS), 0, delta,
-           view_of<const struct bf16>(d_o), view_of<const struct bf16>(a->o), h->n, h->D);
+    struct back b = back_begin(c, a, h, d_o, delta);
     if (h->D <= 64) launch_bwd<64, 2, 32>(c, a, &b, k, host, dq, dk, dv);
     else if (h->D <= 96) launch_bwd<96, 1, 64>(c, a, &b, k, host, dq, dk, dv);
     else launch_bwd<128, 1, 32>(c, a, &b, k, host, dq, dk, dv);

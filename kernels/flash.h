@@ -11,6 +11,7 @@
 
 enum { FLASH_WARPS = 4, FLASH_THREADS = FLASH_WARPS * WARP };
 #define FLASH_LD(DP) ((DP) + 8)
+#define LOG2E 1.4426950408889634f
 
 typedef struct view<const struct bf16> flash_in;
 typedef struct view<struct bf16> flash_out;
@@ -34,6 +35,12 @@ template <int DP, int M, int N> static __device__ __forceinline__ void product_n
     }
 }
 
+/* Two neighbours of sums, [16, 16], as an operand A. */
+static __device__ __forceinline__ void as_operand(uint32_t a[4], const float (*p)[4])
+{
+    UNROLL for (int i = 0; i < 4; i++) a[i] = two_bf16(p[i / 2][i % 2 * 2], p[i / 2][i % 2 * 2 + 1]);
+}
+
 /* acc += P B: P [16 M, 8 N] as product_nt left it, rounded to bf16; B 8 N rows. */
 template <int DP, int M, int N> static __device__ __forceinline__ void product_nn(float (*acc)[DP / 8][4], const float (*p)[N][4], const struct bf16 *b)
 {
@@ -42,8 +49,7 @@ template <int DP, int M, int N> static __device__ __forceinline__ void product_n
     const struct bf16 *rb = b + lane % 16 * LD + lane / 16 * 8;
     UNROLL for (int k = 0; k < N; k += 2) {
         uint32_t fa[M][4], fb[4];
-        UNROLL for (int m = 0; m < M; m++)
-            UNROLL for (int i = 0; i < 4; i++) fa[m][i] = two_bf16(p[m][k + i / 2][i % 2 * 2], p[m][k + i / 2][i % 2 * 2 + 1]);
+        UNROLL for (int m = 0; m < M; m++) as_operand(fa[m], p[m] + k);
         UNROLL for (int d = 0; d < DP / 8; d += 2) {
             ldmatrix_x4(fb, rb + k * 8 * LD + d * 8, true);
             UNROLL for (int m = 0; m < M; m++) {
@@ -107,8 +113,8 @@ template <int DP, int KEYS> static __device__ __forceinline__ void load_keys(str
     if ((D) <= 64) { enum { DP = 64 }; __VA_ARGS__; } else if ((D) <= 96) { enum { DP = 96 }; __VA_ARGS__; } else { enum { DP = 128 }; __VA_ARGS__; } } while (0)
 
 /* A kernel that takes more than 48 KB of dynamic shared memory. */
-#define LAUNCH_WIDE(c, kernel, grid, shared, ...) do { \
+#define LAUNCH_WIDE(c, kernel, grid, threads, shared, ...) do { \
     cuda_check(c, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)(shared)), #kernel); \
-    LAUNCH(c, kernel, grid, dim3(FLASH_THREADS), shared, __VA_ARGS__); } while (0)
+    LAUNCH(c, kernel, grid, dim3(threads), shared, __VA_ARGS__); } while (0)
 
 #endif

@@ -132,7 +132,7 @@ template <class... A> static inline bool cuda_launches(struct cuda *c, const voi
     return !c->ops.measuring && !c->signing;
 }
 
-static inline int div_up(int64_t n, int by) { return (int)((n + by - 1) / by); }
+static inline __host__ __device__ int div_up(int64_t n, int by) { return (int)((n + by - 1) / by); }
 
 /* Blocks of BLOCK threads over all (row, pack of columns): x runs over columns inside a block. */
 struct tiling { dim3 grid, block; };

@@ -5,7 +5,10 @@ NVCC      = nvcc
 CUDA_ARCH = 90
 CUDA_SRC  = $(wildcard kernels/*.cu)
 NVCC_STD  = -std=c++17 -O3 -lineinfo -Ikernels -Ilib -Werror all-warnings -Xcompiler -Wall,-Wextra,-Wno-unused-function
-EMU_STD   = -x c++ -std=c++17 -Wall -Wextra -Wshadow -Ikernels/emu -Ikernels -Ilib
+# Hopper's own instructions are in sm_90a alone.
+ARCH_90   = -gencode arch=compute_90a,code=sm_90a -DGPU_WGMMA
+ARCH      = $(or $(ARCH_$(CUDA_ARCH)),-arch=sm_$(CUDA_ARCH))
+EMU_STD   = -x c++ -std=c++17 -DGPU_WGMMA -Wall -Wextra -Wshadow -Ikernels/emu -Ikernels -Ilib
 
 emu_objs  = $(patsubst %.cu,$B/emu/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/emu/%.o,$(wildcard kernels/emu/*.cc))
 
@@ -26,7 +29,7 @@ $B/kernels-emu.a: $(emu_objs)
 
 $B/%.o: %.cu
 	@mkdir -p $(@D)
-	$(NVCC) $(NVCC_STD) -arch=sm_$(CUDA_ARCH) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(NVCC) $(NVCC_STD) $(ARCH) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
 $B/emu/%.o: %.cu
 	@mkdir -p $(@D)
@@ -38,7 +41,7 @@ $B/emu/%.o: %.cc
 
 .PHONY: cuda-report
 cuda-report:
-	@NVCC=$(NVCC) NVCC_STD='$(NVCC_STD)' sh tests/cuda_report.sh $(CUDA_SRC)
+	@NVCC=$(NVCC) NVCC_STD='$(NVCC_STD)' ARCH_90='$(ARCH_90)' sh tests/cuda_report.sh $(CUDA_SRC)
 
 # Programs whose --device cuda is the emulation, for tests/tools/device.bats; with CUDA=1 the programs themselves are tested.
 ifndef CUDA

@@ -12,11 +12,13 @@
 
 #include "gpu.h"
 
-/* Loops over registers must unroll. */
+/* Loops over registers must unroll; some must not, for want of registers. */
 #ifdef GPU_EMULATED
 #define UNROLL
+#define ROLLED
 #else
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 #endif
 
 #ifdef GPU_EMULATED

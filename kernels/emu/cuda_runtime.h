@@ -25,7 +25,8 @@
 struct uint3 { unsigned x, y, z; };
 struct dim3 { unsigned x, y, z; dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {} };
 struct emu_thread { uint3 thread; unsigned rank; };
-struct emu_block { dim3 grid, block; uint3 index; void *dynamic; };
+/* window: shared memory as addresses in it count, dynamic: where that of the launch begins. */
+struct emu_block { dim3 grid, block; uint3 index; void *window, *dynamic; };
 extern struct emu_thread *emu_now;
 extern struct emu_block emu_here;
 #define threadIdx (emu_now->thread)
@@ -47,6 +48,10 @@ static inline void emu_call(const char *name, dim3 grid, dim3 block, size_t shar
 }
 
 /* ---- threads of a block, and of a warp ---- */
+[[noreturn]] void emu_misuse(const char *what);
+void emu_pause(void);
+void emu_progress(void);
+void emu_block_ends(void);                     /* hopper.cc */
 void emu_barrier(const char *file, int line);
 #define __syncthreads() emu_barrier(__FILE__, __LINE__)
 

@@ -95,7 +95,7 @@ struct state {
     bool descending;
     struct context scheduler;
     struct fiber *running;
-    std::vector<struct fiber *> idle, ready, barrier;      /* ready: taken from the front */
+    std::vector<struct fiber *> idle, ready, barrier, paused;      /* ready: taken from the front; paused: when nobody else can go on */
     size_t next_ready;
     const char *file; int line;                /* of the barrier that threads wait at */
     std::vector<struct warp> warp;
@@ -193,15 +193,30 @@ void run_block(size_t shared)
         struct fiber *f = NULL;
         if (run.next_ready < run.ready.size()) f = run.ready[run.next_ready++];
         else if (run.started < run.threads) f = take_idle();
+        else if (!run.paused.empty()) { run.ready.swap(run.paused); continue; }
         else stuck();
         if (run.next_ready == run.ready.size()) { run.ready.clear(); run.next_ready = 0; }
         run.running = f;
         emu_now = &f->self;
         to_context(&run.scheduler, &f->at);
     }
+    emu_block_ends();
 }
 
 } // namespace
+
+void emu_misuse(const char *what) { misuse(what, NULL, 0); }
+
+/* Lets other threads run. Who waits in a loop of these for what no thread does is found by their number. */
+static unsigned pauses;
+void emu_progress(void) { pauses = 0; }
+void emu_pause(void)
+{
+    enum { MOST_PAUSES = 1 << 25 };
+    if (++pauses > MOST_PAUSES) misuse("threads wait for one another for ever", NULL, 0);
+    run.paused.push_back(run.running);
+    to_scheduler();
+}
 
 void emu_barrier(const char *file, int line)
 {
@@ -249,7 +264,8 @@ void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body
     if (!run.threads || run.threads > MOST_THREADS || block.z > 64) misuse("a block that no device takes", NULL, 0);
     if (!grid.x || !grid.y || !grid.z || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) misuse("a grid that no device takes", NULL, 0);
     if (shared > 227 << 10) misuse("more shared memory than a device has", NULL, 0);
-    if (posix_memalign(&emu_here.dynamic, 128, shared ? shared : 1)) misuse("no memory", NULL, 0);
+    if (posix_memalign(&emu_here.window, 1024, shared + 128)) misuse("no memory", NULL, 0);
+    emu_here.dynamic = (char *)emu_here.window + 128;      /* no more is promised of where it begins */
     for (unsigned z = 0; z < grid.z; z++)
         for (unsigned y = 0; y < grid.y; y++)
             for (unsigned x = 0; x < grid.x; x++) {
@@ -258,7 +274,7 @@ void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body
                 emu_here.index.z = z;
                 run_block(shared);
             }
-    free(emu_here.dynamic);
+    free(emu_here.window);
 }
 
 /* ---- graphs: what would have been done, in order ---- */
@@ -296,7 +312,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int)
 {
     *p = {};
     snprintf(p->name, sizeof p->name, "emulated on the host");
-    p->major = 8;
+    const char *arch = getenv("COS_EMU_ARCH");
+    p->major = arch ? atoi(arch) / 10 : 8;
     p->multiProcessorCount = 4;
     p->sharedMemPerBlockOptin = 227 << 10;
     p->totalGlobalMem = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);

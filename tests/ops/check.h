@@ -117,11 +117,13 @@ static struct ops *check_ops;                  /* under test */
 static struct ops *check_ref;
 static bool check_integers;                    /* products of bf16 are by integers (vec.h, vec_fixed; t_fixed.c) */
 
-struct backend { const char *isa; int threads; bool dnnl, cuda; };
+/* arch: CUDA, and what the emulation is to be; a device is what it is. */
+struct backend { const char *isa; int threads; bool dnnl; const char *arch; };
 
 static inline struct ops *backend_open(const struct backend *b)
 {
-    return b->cuda ? ops_cuda(b->threads) : ops_cpu_with(b->threads, b->isa, b->dnnl);
+    if (b->arch) setenv("COS_EMU_ARCH", b->arch, 1);
+    return b->arch ? ops_cuda(b->threads) : ops_cpu_with(b->threads, b->isa, b->dnnl);
 }
 
 /* Runs all() on each CPU instance that this processor can run, and on the CUDA backend: the emulated one (kernels/emu), or
@@ -129,18 +131,18 @@ static inline struct ops *backend_open(const struct backend *b)
 static inline int check_backends(void (*all)(void))
 {
     static const struct backend b[] = {
-        { "vnni", 2, false, false }, { "avx512", 2, false, false }, { "avx2", 3, false, false }, { "base", 1, false, false }, { NULL, 2, true, false },
-        { NULL, 2, false, true },
+        { "vnni", 2, false, NULL }, { "avx512", 2, false, NULL }, { "avx2", 3, false, NULL }, { "base", 1, false, NULL }, { NULL, 2, true, NULL },
+        { NULL, 2, false, "80" }, { NULL, 2, false, "90" },
     };
     const char *only = getenv("COS_DEVICE");   /* cuda: nothing but it */
     check_seed();
     check_ref = ops_ref();
     for (int i = 0; i < countof(b); i++) {
-        if ((b[i].isa && !vec_named(b[i].isa)) || (only && !strcmp(only, b[i].cuda ? "cpu" : "cuda"))) continue;
+        if ((b[i].isa && !vec_named(b[i].isa)) || (only && !strcmp(only, b[i].arch ? "cpu" : "cuda"))) continue;
         check_ops = backend_open(&b[i]);
         check_integers = b[i].isa && !strcmp(b[i].isa, "vnni");
         if (!check_ops) { printf("Bail out! %s\n", err_msg()); return 1; }
-        printf("# %s %s, %d threads%s\n", check_ops->name, b[i].isa ? b[i].isa : "best", b[i].threads, b[i].dnnl ? ", bf16 by oneDNN" : "");
+        printf("# %s %s, %d threads%s\n", check_ops->name, b[i].isa ? b[i].isa : b[i].arch ? b[i].arch : "best", b[i].threads, b[i].dnnl ? ", bf16 by oneDNN" : "");
         all();
         check_ops->close(check_ops);
     }
