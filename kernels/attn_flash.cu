@@ -38,7 +38,7 @@ template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THR
     DYNAMIC_SHARED(struct bf16, shared);
     if ((int)blockIdx.x >= *f.nitem) return;
     struct item it = f.item[blockIdx.x];
-    int kh = (int)blockIdx.y, warp = (int)(threadIdx.x / WARP), at_run = 0, limit[M][2], most = 0, least = INT32_MAX;
+    int kh = (int)blockIdx.y, warp = (int)(threadIdx.x / WARP), at_run = 0, limit[M][2], most = 0;
     struct bf16 *qs = shared, *ks = qs + ROWS * LD, *vs = ks + 2 * STAGE;
     const struct run *run = f.run + it.run;
     float scale2 = f.h.scale * LOG2E;
@@ -48,16 +48,13 @@ template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THR
     UNROLL for (int m = 0; m < M; m++)
         UNROLL for (int i = 0; i < 2; i++) {
             int s = warp * 16 * M + own_row(m, 2 * i);
-            bool yes = s < it.nrow * f.h.group;
-            limit[m][i] = yes ? f.nkey[it.row + s / f.h.group] : 0;
+            limit[m][i] = s < it.nrow * f.h.group ? f.nkey[it.row + s / f.h.group] : 0;
             if (limit[m][i] > it.end) limit[m][i] = it.end;
             if (limit[m][i] > most) most = limit[m][i];
-            if (yes && limit[m][i] < least) least = limit[m][i];
         }
     UNROLL for (int d = WARP / 2; d; d /= 2) {
-        int more = __shfl_xor_sync(FULL_WARP, most, d), less = __shfl_xor_sync(FULL_WARP, least, d);
-        if (more > most) most = more;
-        if (less < least) least = less;
+        int other = __shfl_xor_sync(FULL_WARP, most, d);
+        if (other > most) most = other;
     }
     struct soft<DP, M> x, all;
     soft_begin<DP, M>(&x);
@@ -69,11 +66,10 @@ template <int DP, int M, bool UNITS> __global__ void __launch_bounds__(FLASH_THR
         cp_async_wait<1>();
         __syncthreads();
         if (begin < most) {                    /* the same for the whole warp */
-            float s[M][N][4], shrink[M][2];
+            float s[M][N][4];
             zero_sums<M, N>(s);
             product_nt<DP, M, N>(s, qs + warp * 16 * M * LD, ks + stage * STAGE);
-            weigh<DP, M, N>(&x, s, limit, begin, scale2, begin + TILE <= least, shrink);
-            scale_sums<DP, M>(&x, shrink);
+            weigh<DP, M, N>(&x, s, limit, begin, scale2, false, NULL);
             product_nn<DP, M, N>(x.acc, s, vs + stage * STAGE);
         }
         if (UNITS && ((begin + TILE) % UNIT == 0 || begin + TILE >= it.end)) {

@@ -68,6 +68,12 @@ template <int DP> static __device__ __forceinline__ void next_weights(struct sof
     weigh<DP, 1, N>(x, s, limit, j * TILE, scale2, (j + 1) * TILE <= least, shrink);
 }
 
+template <int DP> static __device__ __forceinline__ void scale_sums(struct soft<DP, 1> *x, const float *shrink)
+{
+    UNROLL for (int d = 0; d < DP / 8; d++)
+        UNROLL for (int i = 0; i < 4; i++) x->acc[0][d][i] *= shrink[i / 2];
+}
+
 static __device__ __forceinline__ void weights_ready(uint32_t (*p)[4], const float (*s)[N][4])
 {
     UNROLL for (int k = 0; k < TILE / 16; k++) as_operand(p[k], s[0] + 2 * k);
@@ -109,7 +115,7 @@ template <int DP> static __device__ void work_forward(const struct flash *f, str
         wgmma_wait<0>();
         hold<DP / 2>(&x.acc[0][0][0]);
         ring_release(vr, j - 1);
-        scale_sums<DP, 1>(&x, shrink);
+        scale_sums<DP>(&x, shrink[0]);
         weights_ready(p, s);
     }
     if (mine > 0) {

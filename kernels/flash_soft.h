@@ -30,8 +30,8 @@ template <int DP, int M> static __device__ __forceinline__ void soft_begin(struc
     zero_sums<M, DP / 8>(x->acc);
 }
 
-/* Scores of the 8 N positions from `begin` on become weights; shrink: what the sums of values so far are to be scaled by,
- * for the new highest score. whole: all rows see all of them. */
+/* Scores of the 8 N positions from `begin` on become weights. The sums of values so far are scaled to the new highest score, or,
+ * where products still add to them, shrink gets what they are to be scaled by. whole: all rows see all of the positions. */
 template <int DP, int M, int N> static __device__ __forceinline__ void weigh(struct soft<DP, M> *x, float (*s)[N][4], const int (*limit)[2], int begin,
                                                                             float scale2, bool whole, float (*shrink)[2])
 {
@@ -46,23 +46,18 @@ template <int DP, int M, int N> static __device__ __forceinline__ void weigh(str
             UNROLL for (int n = 0; n < N; n++)
                 UNROLL for (int j = 0; j < 2; j++) high = fmaxf(high, s[m][n][2 * i + j]);
             high = quad_max(high);
-            float base = high == -INFINITY ? 0 : high * scale2;
-            shrink[m][i] = top == high ? 1 : exp2_fast((top - high) * scale2);
+            float base = high == -INFINITY ? 0 : high * scale2, by = top == high ? 1 : exp2_fast((top - high) * scale2);
             UNROLL for (int n = 0; n < N; n++)
                 UNROLL for (int j = 0; j < 2; j++) {
                     s[m][n][2 * i + j] = exp2_fast(fmaf(s[m][n][2 * i + j], scale2, -base));
                     sum += s[m][n][2 * i + j];
                 }
             x->top[m][i] = high;
-            x->sum[m][i] = fmaf(x->sum[m][i], shrink[m][i], sum);
+            x->sum[m][i] = fmaf(x->sum[m][i], by, sum);
+            if (shrink) { shrink[m][i] = by; continue; }
+            UNROLL for (int d = 0; d < DP / 8; d++)
+                UNROLL for (int j = 0; j < 2; j++) x->acc[m][d][2 * i + j] *= by;
         }
-}
-
-template <int DP, int M> static __device__ __forceinline__ void scale_sums(struct soft<DP, M> *x, const float (*shrink)[2])
-{
-    UNROLL for (int m = 0; m < M; m++)
-        UNROLL for (int d = 0; d < DP / 8; d++)
-            UNROLL for (int i = 0; i < 4; i++) x->acc[m][d][i] *= shrink[m][i / 2];
 }
 
 /* Rows of the stack from x0 on: to o and lse, or to the parts. x->sum complete. */
