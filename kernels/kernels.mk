@@ -56,8 +56,13 @@ NO_UNITS = $B/tests/ops/t_emulation
 endif
 $B/tests/ops/t_emulation: $B/emu/tests/ops/faults.o
 
+# Tests and figures that have kernels of their own.
+own_kernels = $(if $(CUDA),$B,$B/emu)
+$B/tests/ops/t_tiles: $(own_kernels)/tests/ops/tiles.o
+$B/tests/bench/bench_cuda: $B/tests/bench/bench_cuda.o $(own_kernels)/tests/bench/copy.o
+
 # ---- on a device: the op table, the goldens, models, training and sampling; then the figures ----
-CUDA_UNITS = $(patsubst %,build/cuda/tests/%,ops/t_linear ops/t_moves ops/t_rowops ops/t_rows ops/t_attn ops/t_draw unit/t_model_grad \
+CUDA_UNITS = $(patsubst %,build/cuda/tests/%,ops/t_tiles ops/t_linear ops/t_moves ops/t_rowops ops/t_rows ops/t_attn ops/t_draw unit/t_model_grad \
     unit/t_model_tree unit/t_search_engine unit/t_search_prm unit/t_train_model unit/t_train_memory golden/t_internvl golden/t_internvl_chat \
     golden/t_vlm golden/t_qwen_vl golden/t_decoders golden/t_objectives)
 .PHONY: test-cuda bench-cuda
@@ -68,5 +73,3 @@ test-cuda: deps
 bench-cuda: deps
 	@$(MAKE) --no-print-directory -j CUDA=1 build/cuda/tests/bench/bench_cuda
 	@build/cuda/tests/bench/bench_cuda
-
-$B/tests/bench/bench_cuda: $B/tests/bench/bench_cuda.o $(if $(CUDA),$B/tests/bench/copy.o,$B/emu/tests/bench/copy.o)
