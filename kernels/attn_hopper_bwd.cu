@@ -348,6 +348,7 @@ static void run_bwd(struct cuda *c, const struct attn_args *a, const struct head
     size_t deltas = ((size_t)a->q.rows * (size_t)h->n * sizeof(float) + 255) / 256 * 256, one = (size_t)queries->units * UNIT_SIZE * sizeof(struct bf16);
     int heads = one < USUAL_BYTES ? (int)(USUAL_BYTES / one) : 1;
     if (heads > a->kv_heads) heads = a->kv_heads;
+    heads = div_up(a->kv_heads, div_up(a->kv_heads, heads));
     char *mem = (char *)cuda_scratch(c, SCRATCH_ATTN, deltas + (size_t)heads * one);
     const int *kdev = cuda_ints(c, keys->host, keys->n), *qdev = cuda_ints(c, queries->host, queries->n);
     if (!mem || !kdev || !qdev) return;

@@ -5,8 +5,8 @@
  * being the column-major w^T and x^T.
  *
  * Row independence. linear() takes one algorithm for every number of rows: the heuristics are asked once for (N, K, types,
- * alignment), at ROWS_ASKED rows, with splitting of K over blocks excluded; a kernel without it sums every element of the
- * result over K in the same order, wherever the row stands. That this holds for the algorithms of a device is what
+ * alignment), at ROWS_ASKED rows (decoding asks for products of few rows more often than a prompt does for many), with splitting of
+ * K over blocks excluded; a kernel without it sums every element of the result over K in the same order, wherever the row stands. That this holds for the algorithms of a device is what
  * tests/ops/t_rows.c checks there. With loose_rows, and for the gradients' products, the heuristics are asked for the number
  * of rows at hand.
  */
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include "lt.h"
 
-enum { WORKSPACE = 32 << 20, ROWS_ASKED = 1024, CACHE = 1024, WAYS = 4 };
+enum { WORKSPACE = 32 << 20, ROWS_ASKED = 256, CACHE = 1024, WAYS = 4 };
 
 /* D [m, n] = op(A) op(B) + beta D (+ bias), column-major. */
 struct product {

@@ -3,6 +3,7 @@
 
 struct ops *ops_open(enum device d, int threads)
 {
-    static struct ops *(*const open[])(int) = { [DEVICE_CPU] = ops_cpu, [DEVICE_CUDA] = ops_cuda };
-    return open[d](threads);
+    struct ops *o = d == DEVICE_CPU ? ops_cpu(threads) : ops_cuda(threads);
+    if (o) o->loose_rows = d == DEVICE_CUDA_LOOSE;
+    return o;
 }

@@ -9,9 +9,10 @@
 
 #include "ops/ops.h"
 
-enum device { DEVICE_CPU, DEVICE_CUDA };
-#define DEVICE_WORDS "cpu|cuda"
-#define DEVICE_HELP "what computes; cuda: the first NVIDIA GPU"
+/* DEVICE_CUDA_LOOSE: with loose_rows (ops.h). */
+enum device { DEVICE_CPU, DEVICE_CUDA, DEVICE_CUDA_LOOSE };
+#define DEVICE_WORDS "cpu|cuda|cuda-loose"
+#define DEVICE_HELP "what computes; cuda: the first NVIDIA GPU; cuda-loose: the same,\nfaster, and the bytes may depend on batch sizes"
 
 /* NULL + fail(), with ERR_DEVICE (exit 3) where this build or this machine has none. threads: of the host. */
 struct ops *ops_open(enum device d, int threads);

@@ -39,13 +39,15 @@ apart() {
 }
 
 @test "without a GPU, or without CUDA in the build, --device cuda is an error of the device: exit 3, one line" {
-    cos-generate -h | grep -q -- '--device cpu|cuda'
+    cos-generate -h | grep -q -- '--device cpu|cuda|cuda-loose'
     fails_with 2 "device" cos-generate --model m --device gpu
     [ "$COS_DEVICE" != cuda ] || skip "this run is on a device"
     for c in "cos-generate --model m" "cos-score prm --model m" "cos-score mc --model m" "cos-update sft --model m --out o" \
         "cos-update dpo --model m --out o"; do
         # shellcheck disable=SC2086
         fails_with 3 "cuda: " $c --device cuda </dev/null
+        # shellcheck disable=SC2086
+        fails_with 3 "cuda: " $c --device cuda-loose </dev/null
     done
 }
 
@@ -55,10 +57,12 @@ apart() {
     d=$(apart a.tsv b.tsv)
     echo "f32: $d"
     awk -v d="$d" 'BEGIN { exit !(d + 0 < 1e-4 && d != "") }'
-    sft cuda bf16 c
-    d=$(apart a.tsv c.tsv)
-    echo "bf16: $d"
-    awk -v d="$d" 'BEGIN { exit !(d + 0 < 0.03 && d != "") }'
+    for arch in 80 90; do                      # of the emulation; with wgmma and without
+        COS_EMU_ARCH=$arch sft cuda bf16 c$arch
+        d=$(apart a.tsv c$arch.tsv)
+        echo "bf16: $d"
+        awk -v d="$d" 'BEGIN { exit !(d + 0 < 0.03 && d != "") }'
+    done
     for d in cpu cuda; do
         on $d cos-generate -q --model a --images "$W/img" --dtype f32 --temperature 0 --max-tokens 24 --no-provenance < "$W/train.cos" > "$d.cos"
         cos-cat -q --plain < "$d.cos" | jq -c '[.id, .path.tokens]' > "$d.tokens"
