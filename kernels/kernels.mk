@@ -7,7 +7,7 @@ CUDA_SRC  = $(wildcard kernels/*.cu)
 NVCC_STD  = -std=c++17 -O3 -lineinfo -Ikernels -Ilib -Werror all-warnings -Xcompiler -Wall,-Wextra,-Wno-unused-function
 EMU_STD   = -x c++ -std=c++17 -Wall -Wextra -Wshadow -Ikernels/emu -Ikernels -Ilib
 
-emu_objs  = $(patsubst %.cu,$B/emu/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/emu/%.o,$(wildcard kernels/emu/*.cc))
+emu_objs  = $(patsubst %.cu,$B/emu/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/emu/%.o,$(filter-out kernels/emu/race.cc,$(wildcard kernels/emu/*.cc)))
 
 ifdef CUDA
 kernel_objs  = $(CUDA_SRC:%.cu=$B/%.o)
