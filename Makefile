@@ -3,7 +3,7 @@
 #   make            build all programs into build/cpu (SAN=1: build/san, with sanitizers)
 #   make demo       set-up, build, and the whole method on a world made here (pipelines/cos.mk); QUICK=1 for the short form,
 #                   LONG=1 for search with up to 64 paths, SEED="1 2 3" for three runs side by side
-#   make test       set-up, build, all tests
+#   make test       set-up, build, all tests          make races   of these, the search for data races in kernels alone
 #   make fuzz       readers of models and of others' JSON against made-up files, FUZZ_TIME=60 seconds each (FUZZ_SEED=1: always the same)
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make CUDA=1     into build/cuda, with the CUDA backend (CUDA_ARCH=90: the device's; nvcc on the PATH or NVCC=...)
@@ -99,9 +99,9 @@ $B/tests/%: $$@.o $(ALL_LIBS) $(TEST_KERNELS)
 UNITS = $(filter-out $(NO_UNITS),$(patsubst %.c,$B/%,$(wildcard tests/unit/t_*.c tests/ops/t_*.c tests/golden/t_*.c)))
 HELPERS = $B/tests/bad/make_bad $B/tests/net/server
 $B/tests/net/server: $B/tests/net/actions.o
-TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/golden/emulated.sh tests/tools/*.bats)
+TESTS = $(UNITS) $(wildcard tests/lint/*.sh tests/golden/emulated.sh tests/ops/races.sh tests/tools/*.bats)
 test: deps
-	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) $(EMU_PROGS) examples
+	@$(MAKE) --no-print-directory -j2 all $(UNITS) $(HELPERS) $(EMU_PROGS) $(RACE_UNITS) examples
 	@sh tests/run.sh $B $(TESTS)
 
 demo: deps

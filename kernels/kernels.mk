@@ -10,7 +10,7 @@ ARCH_90   = -gencode arch=compute_90a,code=sm_90a -DGPU_WGMMA
 ARCH      = $(or $(ARCH_$(CUDA_ARCH)),-arch=sm_$(CUDA_ARCH))
 EMU_STD   = -x c++ -std=c++17 -DGPU_WGMMA -Wall -Wextra -Wshadow -Ikernels/emu -Ikernels -Ilib
 
-emu_objs  = $(patsubst %.cu,$B/emu/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/emu/%.o,$(wildcard kernels/emu/*.cc))
+emu_objs  = $(patsubst %.cu,$B/emu/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/emu/%.o,$(filter-out kernels/emu/race.cc,$(wildcard kernels/emu/*.cc)))
 
 ifdef CUDA
 kernel_objs  = $(CUDA_SRC:%.cu=$B/%.o)
@@ -60,6 +60,35 @@ $B/tests/ops/t_emulation: $B/emu/tests/ops/faults.o
 own_kernels = $(if $(CUDA),$B,$B/emu)
 $B/tests/ops/t_tiles: $(own_kernels)/tests/ops/tiles.o
 $B/tests/bench/bench_cuda: $B/tests/bench/bench_cuda.o $(own_kernels)/tests/bench/copy.o
+
+# ---- data races: kernels compiled with a call before each access of memory, and what is called, kernels/emu/race.cc ----
+NO_UNITS  += $B/tests/ops/t_races
+ifeq ($(CUDA)$(SAN)$(FUZZ),)
+RACE_UNITS = $(patsubst %,$B/race/tests/ops/%,t_races t_tiles t_linear t_moves t_rowops t_rows t_attn t_draw)
+.PHONY: races
+races: deps
+	@$(MAKE) --no-print-directory -j2 $(RACE_UNITS)
+	@sh tests/run.sh $B tests/ops/races.sh
+endif
+RACE_STD   = $(EMU_STD) -DEMU_RACES
+race_objs  = $(patsubst %.cu,$B/race/%.o,$(CUDA_SRC)) $(patsubst %.cc,$B/race/%.o,$(wildcard kernels/emu/*.cc))
+
+$B/kernels-race.a: $(race_objs)
+
+$B/race/%.o: %.cu
+	@mkdir -p $(@D)
+	$(CXX) $(RACE_STD) $(CFLAGS) -fsanitize=thread -fno-builtin-memset -MMD -MP -c $< -o $@
+
+$B/race/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(RACE_STD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$B/race/tests/%: $B/tests/%.o $$(ALL_LIBS) $B/kernels-race.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset \
+	    $(foreach l,$(LAYERS),$(libs_$l)) -lstdc++ -o $@
+$B/race/tests/ops/t_races: $B/race/tests/ops/faults.o
+$B/race/tests/ops/t_tiles: $B/race/tests/ops/tiles.o
 
 # ---- on a device: the op table, the goldens, models, training and sampling; then the figures ----
 CUDA_UNITS = $(patsubst %,build/cuda/tests/%,ops/t_tiles ops/t_linear ops/t_moves ops/t_rowops ops/t_rows ops/t_attn ops/t_draw unit/t_model_grad \

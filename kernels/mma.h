@@ -23,10 +23,10 @@
 
 #ifdef GPU_EMULATED
 
-static inline float mma_half(uint32_t r, int high) { struct bf16 h = { (uint16_t)(high ? r >> 16 : r) }; return to_float(h); }
+static __forceinline__ float mma_half(uint32_t r, int high) { struct bf16 h = { (uint16_t)(high ? r >> 16 : r) }; return to_float(h); }
 
 /* d += a b */
-static inline void mma_16816(float d[4], const uint32_t a[4], const uint32_t b[2])
+EMU_REGISTERS static void mma_16816(float d[4], const uint32_t a[4], const uint32_t b[2])
 {
     struct regs { uint32_t a[4], b[2]; } mine;
     memcpy(mine.a, a, sizeof mine.a);
@@ -58,9 +58,9 @@ static inline void ldmatrix_x4(uint32_t r[4], const void *row, bool trans)
 }
 
 /* 16 bytes to shared memory; zeros instead where `yes` is false. There when cp_async_wait and a barrier are behind it. */
-static inline void cp_async_16(void *shared, const void *global, bool yes) { if (yes) memcpy(shared, global, 16); else memset(shared, 0, 16); }
-static inline void cp_async_commit(void) {}
-template <int LEFT> static inline void cp_async_wait(void) {}
+static inline void cp_async_16(void *shared, const void *global, bool yes) { emu_copy(shared, global, yes); }
+static inline void cp_async_commit(void) { emu_copy_commit(); }
+template <int LEFT> static inline void cp_async_wait(void) { emu_copy_wait(LEFT); }
 
 /* Two bf16 in a register, `low` in the low half. */
 static inline uint32_t two_bf16(float low, float high)

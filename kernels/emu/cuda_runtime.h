@@ -11,6 +11,7 @@
 #include <string.h>
 #include <functional>
 #include <tuple>
+#include "race.h"
 
 #define GPU_EMULATED 1
 #define __global__ static
@@ -55,10 +56,13 @@ void emu_block_ends(void);                     /* hopper.cc */
 void emu_barrier(const char *file, int line);
 #define __syncthreads() emu_barrier(__FILE__, __LINE__)
 
+/* A function that touches no memory that is looked for races, or tells of it itself. */
+#define EMU_REGISTERS __attribute__((noinline, unused, no_sanitize("thread")))
+
 /* Each lane gives up to 64 bytes and sees those of all lanes: EMU_SLOT apart, valid until the warp's next exchange but one. */
 enum { EMU_SLOT = 64 };
 const uint8_t *emu_exchange(const void *mine, size_t n, unsigned mask, const char *file, int line);
-template <class T> static inline T emu_lane_value(const uint8_t *all, unsigned lane) { T v; memcpy(&v, all + lane * EMU_SLOT, sizeof v); return v; }
+template <class T> static __forceinline__ T emu_lane_value(const uint8_t *all, unsigned lane) { T v; memcpy(&v, all + lane * EMU_SLOT, sizeof v); return v; }
 static inline unsigned emu_lane(void) { return emu_now->rank % 32; }
 
 template <class T> static inline T emu_shuffle(unsigned mask, T v, unsigned from, const char *file, int line)
@@ -80,13 +84,20 @@ static inline unsigned emu_vote(unsigned mask, int v, const char *file, int line
 #define __ballot_sync(m, p)          emu_vote(m, p, __FILE__, __LINE__)
 #define __any_sync(m, p)             (emu_vote(m, p, __FILE__, __LINE__) != 0)
 #define __all_sync(m, p)             (emu_vote(m, p, __FILE__, __LINE__) == 0xffffffffu)
-#define __syncwarp()                 ((void)emu_vote(0xffffffffu, 0, __FILE__, __LINE__))
+void emu_syncwarp(const char *file, int line);   /* unlike the exchanges, it orders memory */
+#define __syncwarp()                 emu_syncwarp(__FILE__, __LINE__)
 
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
 
-template <class T> static inline T atomicAdd(T *p, T v) { T was = *p; *p += v; return was; }
-template <class T> static inline T atomicMax(T *p, T v) { T was = *p; if (v > was) *p = v; return was; }
+template <class T> EMU_REGISTERS static T atomicAdd(T *p, T v) { emu_race_touch(p, sizeof v, EMU_ATOMIC, __builtin_return_address(0)); T was = *p; *p += v; return was; }
+template <class T> EMU_REGISTERS static T atomicMax(T *p, T v) { emu_race_touch(p, sizeof v, EMU_ATOMIC, __builtin_return_address(0)); T was = *p; if (v > was) *p = v; return was; }
+
+/* ---- copies that go on by themselves (cp.async), 16 bytes each: emu_async.cc ---- */
+void emu_copy(void *to, const void *from, bool yes);      /* zeros where not `yes` */
+void emu_copy_commit(void);
+void emu_copy_wait(unsigned left);
+void emu_copy_forget(unsigned rank);                      /* a thread begins */
 
 /* ---- arithmetic ---- */
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }

@@ -8,7 +8,7 @@
  * Misuse ends the program with a line that names the kernel and the place: a barrier that some threads do not reach (or
  * reach elsewhere), a warp's exchange that some of its 32 lanes do not take part in, an empty grid, a block too large.
  * Shared memory of a launch is filled with NaNs before each block, and, as all "device" memory, comes from malloc: the
- * address sanitizer sees what leaves it. Races between threads of a block are not looked for.
+ * address sanitizer sees what leaves it. Races are looked for by builds with race.cc.
  */
 #include "cuda_runtime.h"
 
@@ -136,6 +136,7 @@ void place_thread(struct fiber *f, unsigned i)
     f->self.thread.x = rank % b.x;
     f->self.thread.y = rank / b.x % b.y;
     f->self.thread.z = rank / b.x / b.y;
+    emu_copy_forget(rank);
 }
 
 void fiber_main(void)
@@ -189,6 +190,7 @@ void run_block(size_t shared)
     run.started = run.ended = 0;
     run.warp.assign((run.threads + LANES - 1) / LANES, warp());
     if (shared) memset(emu_here.dynamic, 0xff, shared);
+    emu_race_block();
     while (run.ended < run.threads) {
         struct fiber *f = NULL;
         if (run.next_ready < run.ready.size()) f = run.ready[run.next_ready++];
@@ -200,6 +202,7 @@ void run_block(size_t shared)
         emu_now = &f->self;
         to_context(&run.scheduler, &f->at);
     }
+    emu_race_block_end();
     emu_block_ends();
 }
 
@@ -225,6 +228,7 @@ void emu_barrier(const char *file, int line)
     if (run.barrier.size() + 1 == run.threads) {
         run.ready.insert(run.ready.end(), run.barrier.begin(), run.barrier.end());
         run.barrier.clear();
+        emu_race_barrier();
         return;
     }
     run.barrier.push_back(run.running);
@@ -251,6 +255,16 @@ const uint8_t *emu_exchange(const void *mine, size_t n, unsigned mask, const cha
     return &run.warp[emu_now->rank / LANES].slot[half][0][0];
 }
 
+/* Which exchange it is, is told by the half of the slots, as for values. */
+void emu_syncwarp(const char *file, int line)
+{
+    struct warp *w = &run.warp[emu_now->rank / LANES];
+    const void *key = w->slot[w->phase & 1];
+    emu_race_release(key);
+    emu_exchange(&key, sizeof key, 0xffffffffu, file, line);
+    emu_race_acquire(key);
+}
+
 void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body body, void *arg)
 {
     std::lock_guard<std::mutex> guard(run.lock);
@@ -266,6 +280,8 @@ void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body
     if (shared > 227 << 10) misuse("more shared memory than a device has", NULL, 0);
     if (posix_memalign(&emu_here.window, 1024, shared + 128)) misuse("no memory", NULL, 0);
     emu_here.dynamic = (char *)emu_here.window + 128;      /* no more is promised of where it begins */
+    emu_race_launch(name);
+    emu_race_watch(emu_here.dynamic, shared, true);
     for (unsigned z = 0; z < grid.z; z++)
         for (unsigned y = 0; y < grid.y; y++)
             for (unsigned x = 0; x < grid.x; x++) {
@@ -274,6 +290,7 @@ void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, emu_body
                 emu_here.index.z = z;
                 run_block(shared);
             }
+    emu_race_unwatch(emu_here.dynamic);
     free(emu_here.window);
 }
 
@@ -332,10 +349,16 @@ cudaError_t cudaMalloc(void **p, size_t n)
     void *got = NULL;
     if (posix_memalign(&got, 256, n ? n : 1)) return cudaErrorMemoryAllocation;
     memset(got, 0xff, n);
+    emu_race_watch(got, n, false);
     *p = got;
     return cudaSuccess;
 }
-cudaError_t cudaFree(void *p) { free(p); return cudaSuccess; }
+cudaError_t cudaFree(void *p)
+{
+    emu_race_unwatch(p);
+    free(p);
+    return cudaSuccess;
+}
 cudaError_t cudaMallocHost(void **p, size_t n) { *p = malloc(n ? n : 1); return *p ? cudaSuccess : cudaErrorMemoryAllocation; }
 cudaError_t cudaFreeHost(void *p) { free(p); return cudaSuccess; }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)

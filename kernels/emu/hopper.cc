@@ -28,10 +28,14 @@ void bar_init(uint64_t *bar, int arrivals)
     memcpy(bar, &b, sizeof b);
 }
 
+/* What orders those who arrive in a phase before those who wait for it. */
+static const void *key_of(const struct bar *b, unsigned phase) { return (const char *)b + phase; }
+
 static void arrive(uint64_t *bar, int bytes)
 {
     struct bar *b = (struct bar *)bar;
     if (!b->missing) emu_misuse("more arrivals than a barrier waits for");
+    emu_race_release(key_of(b, b->phase));
     b->missing--;
     b->bytes += bytes;
     complete(b);
@@ -43,7 +47,7 @@ static void land(struct bar *b)
 {
     for (size_t i = 0; i < loads.size(); i++) {
         if (loads[i].bar != b) continue;
-        memcpy(loads[i].to, loads[i].from, loads[i].bytes);
+        for (size_t k = 0; k < loads[i].bytes; k++) ((volatile char *)loads[i].to)[k] = ((const char *)loads[i].from)[k];       /* by nobody */
         b->bytes -= (int)loads[i].bytes;
         loads[i] = loads.back();
         loads.pop_back();
@@ -56,12 +60,11 @@ void bar_wait(uint64_t *bar, int parity)
 {
     struct bar *b = (struct bar *)bar;
     if (!b->arrivals) emu_misuse("waits for a barrier without init");
-    for (;;) {
-        if ((int)b->phase != parity) return;
+    while ((int)b->phase == parity) {
         if (!b->missing) land(b);
-        if ((int)b->phase != parity) return;
-        emu_pause();
+        if ((int)b->phase == parity) emu_pause();
     }
+    emu_race_acquire(key_of(b, (unsigned)parity));
 }
 
 static struct { unsigned arrived, phase; } group_bar[MOST_THREADS / WARPGROUP + 1][16];
@@ -70,11 +73,14 @@ void warpgroup_sync(int id)
 {
     auto *b = &group_bar[emu_now->rank / WARPGROUP][id];
     unsigned phase = b->phase;
+    const void *key = (const char *)b + phase % 2;
+    emu_race_release(key);
     if (++b->arrived == WARPGROUP) {
         b->arrived = 0;
         b->phase++;
         emu_progress();
     } else while (b->phase == phase) emu_pause();
+    emu_race_acquire(key);
 }
 
 /* ---- bulk copies ---- */
@@ -92,6 +98,8 @@ void bulk_load(void *shared, const void *global, int bytes, uint64_t *bar)
     check_bulk(shared, global, bytes);
     memset(shared, 0xff, (size_t)bytes);
     loads.push_back({ (struct bar *)bar, shared, global, (size_t)bytes });
+    emu_race_touch(global, (size_t)bytes, EMU_READS, __builtin_return_address(0));
+    emu_race_release(key_of((struct bar *)bar, ((struct bar *)bar)->phase));
 }
 
 void bulk_store(void *global, const void *shared, int bytes)
@@ -108,8 +116,8 @@ void bulk_wait(void)
 
 /* ---- products ---- */
 
-/* What a thread gets of one: from v to d when its group is waited for. seen: of the operands in shared memory, for the
- * warpgroup's first thread. */
+/* What a thread gets of one: from v to d when its group is waited for. d NULL: the operands in shared memory, for the first
+ * thread of each warp; seen: when it was issued. */
 struct operand { uint64_t desc; bool along; int n; };
 struct product { float *d; int n; float v[MOST_N / 2]; unsigned group; struct operand op[2]; uint64_t seen; };
 static struct { std::vector<struct product> pending; unsigned group; } threads[MOST_THREADS];
@@ -180,8 +188,15 @@ void emu_wgmma(float *d, int N, const uint32_t *regs, uint64_t da, bool along_a,
     }
     p->group = t->group;
     memset(d, 0xff, (size_t)(N / 2) * sizeof *d);
-    if (emu_now->rank % WARPGROUP) return;
+    if (emu_lane()) return;
     t->pending.push_back({ NULL, 0, {}, t->group, { op[0], op[1] }, look(op) });
+}
+
+static void tell_reads(const struct operand *op, const void *from)
+{
+    for (int i = 0; i < 2; i++)
+        for (int s = 0; s < op[i].n; s++)
+            for (int k = 0; k < 16; k++) emu_race_touch(element(&op[i], s, k), sizeof(struct bf16), EMU_READS, from);
 }
 
 void wgmma_commit(void) { threads[emu_now->rank].group++; }
@@ -193,7 +208,8 @@ void emu_wgmma_wait(unsigned left)
         struct product *p = &t->pending[i];
         if (p->group + left >= t->group) continue;
         if (p->d) memcpy(p->d, p->v, (size_t)(p->n / 2) * sizeof *p->v);
-        else if (look(p->op) != p->seen) emu_misuse("shared memory was written while a product was reading it");
+        else tell_reads(p->op, __builtin_return_address(0));
+        if (!p->d && look(p->op) != p->seen) emu_misuse("shared memory was written while a product was reading it");
         t->pending.erase(t->pending.begin() + (long)i--);
     }
 }

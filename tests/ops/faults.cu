@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Kernels with faults that the emulation has to notice, for t_emulation.c.
+ * Kernels with faults that the emulation has to notice, and the same without.
  */
-#include "gpu.h"
+#include "mma.h"
+extern "C" {
+#include "faults.h"
+}
 
 static struct cuda here;
 
@@ -35,9 +38,115 @@ __global__ void hasty(int *p, bool waits)
     p[threadIdx.x] = s[63 - threadIdx.x];
 }
 
-extern "C" void fault_divided(int *p) { LAUNCH(&here, divided, dim3(1), dim3(64), 0, p); }
-extern "C" void fault_elsewhere(int *p) { LAUNCH(&here, elsewhere, dim3(1), dim3(64), 0, p); }
-extern "C" void fault_half_a_warp(int *p) { LAUNCH(&here, half_a_warp, dim3(1), dim3(64), 0, p); }
-extern "C" void fault_grid(int *p) { LAUNCH(&here, hasty, dim3(1, 70000), dim3(64), 0, p, true); }
-extern "C" void fault_hasty(int *p) { LAUNCH(&here, hasty, dim3(1), dim3(64), 0, p, false); }
-extern "C" void no_fault(int *p) { LAUNCH(&here, hasty, dim3(1), dim3(64), 0, p, true); }
+/* Writes in the next round what others still read. */
+__global__ void again(int *p, bool waits)
+{
+    __shared__ int s[64];
+    for (int i = 0; i < 2; i++) {
+        s[threadIdx.x] = i;
+        __syncthreads();
+        p[threadIdx.x] = s[63 - threadIdx.x];
+        if (waits) __syncthreads();
+    }
+}
+
+/* A shuffle does not order memory. */
+__global__ void lanes(int *p, bool waits)
+{
+    __shared__ struct { int before, v; } s[64];
+    s[threadIdx.x].v = (int)threadIdx.x;
+    __shfl_xor_sync(FULL_WARP, 1, 8);
+    if (waits) __syncwarp();
+    p[threadIdx.x] = s[threadIdx.x ^ 5].v;
+}
+
+/* All blocks to the same place, or each to its own, next to that of another thread's; shared memory is used again. */
+__global__ void blocks(int *p, bool apart)
+{
+    __shared__ uint16_t s[32];
+    s[threadIdx.x] = (uint16_t)threadIdx.x;
+    __syncthreads();
+    ((uint16_t *)p)[apart ? blockIdx.x * 32 + threadIdx.x : threadIdx.x] = s[31 - threadIdx.x];
+}
+
+__global__ void other_block(int *p, bool reads)
+{
+    if (blockIdx.x == 0) p[threadIdx.x] = 1;
+    else if (reads) p[32 + threadIdx.x] = p[threadIdx.x];
+}
+
+__global__ void counts(int *p, bool atomic)
+{
+    __shared__ int n;
+    if (threadIdx.x == 0) n = 0;
+    __syncthreads();
+    if (atomic) atomicAdd(&n, 1);
+    else n++;
+    __syncthreads();
+    if (threadIdx.x == 0) atomicMax(p, n);
+}
+
+enum early { NOT_EARLY, BEFORE_WAIT, BEFORE_BARRIER, FETCHED_OVER };
+
+/* Two groups of copies a thread, of 4 ints each. */
+__global__ void copies(int *p, const int *from, enum early early)
+{
+    __align__(16) __shared__ int s[64];
+    int *mine = s + 8 * threadIdx.x;
+    cp_async_16(mine, from + 8 * threadIdx.x, true);
+    cp_async_commit();
+    if (early == FETCHED_OVER) mine[0] = 1;
+    cp_async_16(mine + 4, from + 8 * threadIdx.x + 4, true);
+    cp_async_commit();
+    cp_async_wait<1>();
+    if (early == BEFORE_WAIT) {
+        for (int i = 0; i < 8; i++) p[8 * threadIdx.x + i] = mine[i];
+        return;
+    }
+    cp_async_wait<0>();
+    if (early != BEFORE_BARRIER) __syncthreads();
+    for (int i = 0; i < 8; i++) p[8 * threadIdx.x + i] = s[63 - (8 * threadIdx.x + i)];
+}
+
+static void launch_copies(int *p, enum early early)
+{
+    int *from = faults_memory();
+    for (int i = 0; i < 64; i++) from[i] = i;
+    LAUNCH(&here, copies, dim3(1), dim3(8), 0, p, from, early);
+    cudaFree(from);
+}
+
+int *faults_memory(void)
+{
+    void *p = NULL;
+    return cudaMalloc(&p, 64 * sizeof(int)) == cudaSuccess ? (int *)p : NULL;
+}
+
+void fault_divided(int *p) { LAUNCH(&here, divided, dim3(1), dim3(64), 0, p); }
+void fault_elsewhere(int *p) { LAUNCH(&here, elsewhere, dim3(1), dim3(64), 0, p); }
+void fault_half_a_warp(int *p) { LAUNCH(&here, half_a_warp, dim3(1), dim3(64), 0, p); }
+void fault_grid(int *p) { LAUNCH(&here, hasty, dim3(1, 70000), dim3(64), 0, p, true); }
+void fault_hasty(int *p) { LAUNCH(&here, hasty, dim3(1), dim3(64), 0, p, false); }
+void no_fault(int *p) { LAUNCH(&here, hasty, dim3(1), dim3(64), 0, p, true); }
+
+void fault_again(int *p) { LAUNCH(&here, again, dim3(1), dim3(64), 0, p, false); }
+void fault_lanes(int *p) { LAUNCH(&here, lanes, dim3(1), dim3(64), 0, p, false); }
+void fault_blocks(int *p) { LAUNCH(&here, blocks, dim3(4), dim3(32), 0, p, false); }
+void fault_other_block(int *p) { LAUNCH(&here, other_block, dim3(2), dim3(32), 0, p, true); }
+void fault_not_atomic(int *p) { LAUNCH(&here, counts, dim3(4), dim3(64), 0, p, false); }
+void fault_early_own(int *p) { launch_copies(p, BEFORE_WAIT); }
+void fault_early_other(int *p) { launch_copies(p, BEFORE_BARRIER); }
+void fault_fetched_over(int *p) { launch_copies(p, FETCHED_OVER); }
+
+void no_fault_again(int *p) { LAUNCH(&here, again, dim3(1), dim3(64), 0, p, true); }
+void no_fault_lanes(int *p) { LAUNCH(&here, lanes, dim3(1), dim3(64), 0, p, true); }
+void no_fault_blocks(int *p) { LAUNCH(&here, blocks, dim3(4), dim3(32), 0, p, true); }
+void no_fault_atomic(int *p) { LAUNCH(&here, counts, dim3(4), dim3(64), 0, p, true); }
+void no_fault_copies(int *p) { launch_copies(p, NOT_EARLY); }
+void no_fault_launches(int *p)
+{
+    LAUNCH(&here, other_block, dim3(2), dim3(32), 0, p, false);
+    LAUNCH(&here, other_block, dim3(1), dim3(32), 0, p, false);
+    no_fault_lanes(p);
+    no_fault_again(p);
+}

@@ -19,6 +19,10 @@ static const struct shape shapes[] = {
     { 64, 1, 8, true, 2, { 10, 20 }, { -1, -1 } },
     { 3, 1, 128, true, 3, { 65, 70, 40 }, { -1, 0, 0 } },
     { 14, 2, 72, false, 2, { 19, 41 }, { -1, -1 } },
+};
+
+/* Several tiles of every kernel; in bf16 with aligned rows alone. */
+static const struct shape long_shapes[] = {
     { 2, 1, 128, true, 2, { 200, 90 }, { -1, 0 } },
     { 7, 1, 64, true, 3, { 140, 10, 41 }, { -1, 0, -1 } },
     { 1, 1, 104, false, 2, { 130, 257 }, { -1, -1 } },
@@ -90,6 +94,7 @@ static void test_attn(void)
         one_attn(&shapes[i], DT_BF16, gaps[0]);
         one_attn(&shapes[i], DT_BF16, gaps[1]);
     }
+    for (int i = 0; i < countof(long_shapes); i++) one_attn(&long_shapes[i], DT_BF16, gaps[1]);
 }
 
 /* ---- trees ---- */

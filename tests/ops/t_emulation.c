@@ -1,54 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The emulation of kernels/emu notices what it says it does: planted faults end a child with a line that names the place.
  */
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "../unit/t.h"
-
-void fault_divided(int *p);
-void fault_elsewhere(int *p);
-void fault_half_a_warp(int *p);
-void fault_grid(int *p);
-void fault_hasty(int *p);
-void no_fault(int *p);
-
-/* What a child that runs the kernel writes to stderr; "" when it ends by itself. */
-static const char *said(void (*launch)(int *))
-{
-    static char text[4096];
-    int fd[2], status = 0, out[64];
-    memset(text, 0, sizeof text);
-    if (pipe(fd)) return "no pipe";
-    fflush(stdout);
-    pid_t child = fork();
-    if (!child) {
-        dup2(fd[1], 2);
-        launch(out);
-        _exit(0);
-    }
-    close(fd[1]);
-    for (size_t n = 0; n < sizeof text - 1;) {
-        ssize_t got = read(fd[0], text + n, sizeof text - 1 - n);
-        if (got <= 0) break;
-        n += (size_t)got;
-    }
-    close(fd[0]);
-    waitpid(child, &status, 0);
-    if (WIFEXITED(status) && !WEXITSTATUS(status)) text[0] = 0;
-    return text;
-}
+#include "faults.h"
 
 static void test_faults(void)
 {
-    const char *s = said(fault_divided);
+    const char *s = faults_said(fault_divided);
     T_CHECK(strstr(s, "emulated kernel divided") && strstr(s, "40 of 64 threads wait at a barrier") && strstr(s, "faults.cu:"));
-    s = said(fault_elsewhere);
+    s = faults_said(fault_elsewhere);
     T_CHECK(strstr(s, "different barriers") && strstr(s, "faults.cu:"));
-    s = said(fault_half_a_warp);
+    s = faults_said(fault_half_a_warp);
     T_CHECK(strstr(s, "16 of 32 lanes") && strstr(s, "faults.cu:"));
-    T_CHECK(strstr(said(fault_grid), "a grid that no device takes") != NULL);
-    T_STR(said(no_fault), "");
+    T_CHECK(strstr(faults_said(fault_grid), "a grid that no device takes") != NULL);
+    T_STR(faults_said(no_fault), "");
 }
 
 /* Threads go in ascending and descending order in turn: without the barrier two launches differ. */
@@ -63,9 +28,20 @@ static void test_order(void)
     T_CHECK(memcmp(a, b, sizeof a) == 0);
 }
 
+/* Copies that go on by themselves are made when they are waited for, not before. */
+static void test_early(void)
+{
+    int a[64];
+    fault_early_own(a);
+    for (int i = 0; i < 64; i++) T_INT(a[i], i % 8 < 4 ? i : -1);
+    no_fault_copies(a);
+    for (int i = 0; i < 64; i++) T_INT(a[i], 63 - i);
+}
+
 int main(void)
 {
     T_RUN(test_faults);
     T_RUN(test_order);
+    T_RUN(test_early);
     return t_end();
 }

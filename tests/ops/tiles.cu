@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(WARPGROUP) there_and_back(unsigned char *to, c
             bulk_load(shared, from + i * bytes, bytes, &bar);
         }
         bar_wait(&bar, i);
-        for (int k = (int)threadIdx.x; k < bytes; k += WARPGROUP) shared[k] ^= 0x55;
+        for (int k = (int)threadIdx.x; k < bytes / 2; k += WARPGROUP) ((uint16_t *)shared)[k] ^= 0x5555;
         fence_async();
         warpgroup_sync(1);
         if (threadIdx.x == 0) {
