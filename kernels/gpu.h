@@ -8,7 +8,7 @@
  *     static void op(struct ops *o, struct mat y, struct mat x)
  *     {
  *         struct cuda *c = cuda_of(o);
- *         BY_TYPE(y.t, T, BY_PACK(cuda_packs(y, x), N,
+ *         BY_TYPE(y.t, T, BY_PACK(sizeof(T), cuda_packs(y, x), N,
  *             LAUNCH(c, (twice<T, N>), grid, block, 0, view_of<T>(y), view_of<const T>(x))));
  *     }
  *
@@ -102,9 +102,11 @@ static inline bool cuda_packs(struct mat m) { return !m.p || ((uintptr_t)m.p % 1
 static inline bool cuda_packs(const float *p) { return (uintptr_t)p % 16 == 0; }
 template <class A, class B, class... C> static inline bool cuda_packs(A a, B b, C... c) { return cuda_packs(a) && cuda_packs(b, c...); }
 
-/* The statement for the element type T, or pack size N, known when it runs. */
+/* The statement for the element type T, or pack size N, known when it runs. A pack is 16 bytes of the widest element in
+ * it, so that a warp's loads and stores lie side by side. */
+static constexpr size_t wider(size_t a, size_t b) { return a > b ? a : b; }
 #define BY_TYPE(t, T, ...) do { if ((t) == DT_F32) { typedef float T; __VA_ARGS__; } else { typedef struct bf16 T; __VA_ARGS__; } } while (0)
-#define BY_PACK(yes, N, ...) do { if (yes) { enum { N = 8 }; __VA_ARGS__; } else { enum { N = 1 }; __VA_ARGS__; } } while (0)
+#define BY_PACK(widest, yes, N, ...) do { if (yes) { enum { N = 16 / (widest) }; __VA_ARGS__; } else { enum { N = 1 }; __VA_ARGS__; } } while (0)
 
 /* ---- launches ---- */
 
@@ -134,15 +136,15 @@ template <class... A> static inline bool cuda_launches(struct cuda *c, const voi
 
 static inline int div_up(int64_t n, int by) { return (int)((n + by - 1) / by); }
 
-/* Blocks of BLOCK threads over all (row, pack of columns): x runs over columns inside a block. */
+/* Blocks of up to BLOCK threads over all (row, pack of columns): x runs over columns inside a block, and a row is cut into
+ * even parts, so that few threads are without one. */
 struct tiling { dim3 grid, block; };
 static inline struct tiling tile_rows(int rows, int cols, int pack)
 {
-    int x = 1, packs = div_up(cols, pack);
-    while (x < packs && x < BLOCK) x *= 2;
+    int packs = cols > 0 ? div_up(cols, pack) : 1, parts = div_up(packs, BLOCK), x = div_up(packs, parts);
     struct tiling t;
     t.block = dim3((unsigned)x, (unsigned)(BLOCK / x));
-    t.grid = dim3((unsigned)div_up(rows, BLOCK / x), (unsigned)(div_up(packs, x) < 32768 ? div_up(packs, x) : 32768));
+    t.grid = dim3((unsigned)div_up(rows, BLOCK / x), (unsigned)(parts < 32768 ? parts : 32768));
     return t;
 }
 /* Inside such a kernel: the row, and a loop over the first columns of its packs (a single one unless rows are very wide). */

@@ -136,7 +136,7 @@ static void adamw(struct ops *o, const struct adamw_args *a)
     void *copy = a->copy == a->w ? NULL : a->copy;
     if (!a->n) return;
     bool packs = a->n % 8 == 0 && (uintptr_t)copy % 16 == 0 && cuda_packs(a->w, a->m, a->v, a->g);
-    BY_TYPE(a->copy_t, T, BY_PACK(packs, N,
+    BY_TYPE(a->copy_t, T, BY_PACK(sizeof(float), packs, N,
         LAUNCH(cuda_of(o), (adamw_all<T, N>), dim3((unsigned)div_up((int64_t)a->n, N * BLOCK)), dim3(BLOCK), 0, *a, (T *)copy)));
 }
 

@@ -31,7 +31,7 @@ static void move(struct ops *o, struct mat y, struct mat x, const int *idx, int 
     assert(y.cols <= x.cols);
     const int *index = cuda_ints(c, idx, (size_t)n);
     if (!index) return;
-    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(cuda_packs(y, x), N,
+    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(wider(sizeof(Y), sizeof(X)), cuda_packs(y, x), N,
         struct tiling t = tile_rows(n, y.cols, N);
         LAUNCH(c, (move_rows<Y, X, N>), t.grid, t.block, 0, view_of<Y>(y), view_of<const X>(x), index, n, scatter, add))));
 }
@@ -91,7 +91,7 @@ static void scatter_add(struct ops *o, struct mat y, struct mat x, const int *id
     const int *lists = cuda_ints(c, host, 3 * (size_t)n + 1);
     free(host);
     if (!lists || !nrow) return;
-    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(cuda_packs(y, x), N,
+    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(wider(sizeof(Y), sizeof(X)), cuda_packs(y, x), N,
         struct tiling t = tile_rows(nrow, y.cols, N);
         LAUNCH(c, (sum_rows<Y, X, N>), t.grid, t.block, 0, view_of<Y>(y), view_of<const X>(x), lists, n, nrow))));
 }

@@ -57,7 +57,7 @@ static void norm(struct ops *o, enum norm kind, struct mat y, struct mat x, cons
     struct cuda *c = cuda_of(o);
     assert(y.rows == x.rows && y.cols == x.cols);
     if (x.rows < 1) return;
-    BY_TYPE(x.t, T, BY_PACK(cuda_packs(y, x, g, b), N,
+    BY_TYPE(x.t, T, BY_PACK(sizeof(T), cuda_packs(y, x, g, b), N,
         dim3 block = row_block(x.cols, N);
         LAUNCH(c, (norm_rows<T, N>), dim3((unsigned)div_up(x.rows, (int)block.y)), block, 0,
                kind, view_of<T>(y), view_of<const T>(x), g, b, eps, stat)));
@@ -107,7 +107,7 @@ static void norm_bwd(struct ops *o, enum norm kind, struct mat dx, float *dg, fl
     struct cuda *c = cuda_of(o);
     assert(dx.rows == x.rows && dx.cols == x.cols && dy.rows == x.rows && dy.cols == x.cols);
     if (x.rows < 1) return;
-    BY_TYPE(x.t, T, BY_PACK(cuda_packs(dx, dy, x, g), N,
+    BY_TYPE(x.t, T, BY_PACK(sizeof(T), cuda_packs(dx, dy, x, g), N,
         dim3 block = row_block(x.cols, N);
         int rows = div_up(x.rows, GRAD_PARTS) > GRAD_ROWS ? div_up(x.rows, GRAD_PARTS) : GRAD_ROWS, blocks = div_up(x.rows, rows);
         int parts = blocks * (int)block.y;

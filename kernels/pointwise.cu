@@ -52,7 +52,7 @@ static void act(struct ops *o, enum act a, struct mat y, struct mat x)
 {
     assert(y.rows == x.rows && y.cols == x.cols);
     if (y.rows < 1) return;
-    BY_TYPE(y.t, T, BY_PACK(cuda_packs(y, x), N,
+    BY_TYPE(y.t, T, BY_PACK(sizeof(T), cuda_packs(y, x), N,
         struct tiling t = tile_rows(y.rows, y.cols, N);
         LAUNCH(cuda_of(o), (act_rows<T, N>), t.grid, t.block, 0, a, view_of<T>(y), view_of<const T>(x))));
 }
@@ -75,7 +75,7 @@ static void act_bwd(struct ops *o, enum act a, struct mat dx, struct mat dy, str
 {
     assert(dx.rows == x.rows && dx.cols == x.cols && dy.rows == x.rows && dy.cols == x.cols);
     if (x.rows < 1) return;
-    BY_TYPE(x.t, T, BY_PACK(cuda_packs(dx, dy, x), N,
+    BY_TYPE(x.t, T, BY_PACK(sizeof(T), cuda_packs(dx, dy, x), N,
         struct tiling t = tile_rows(x.rows, x.cols, N);
         LAUNCH(cuda_of(o), (act_rows_bwd<T, N>), t.grid, t.block, 0, a, view_of<T>(dx), view_of<const T>(dy), view_of<const T>(x))));
 }
@@ -97,7 +97,7 @@ static void glu(struct ops *o, enum act a, struct mat y, struct mat gate, struct
 {
     assert(y.rows == gate.rows && y.cols == gate.cols && y.rows == up.rows && y.cols == up.cols);
     if (y.rows < 1) return;
-    BY_TYPE(y.t, T, BY_PACK(cuda_packs(y, gate, up), N,
+    BY_TYPE(y.t, T, BY_PACK(sizeof(T), cuda_packs(y, gate, up), N,
         struct tiling t = tile_rows(y.rows, y.cols, N);
         LAUNCH(cuda_of(o), (glu_rows<T, N>), t.grid, t.block, 0, a, view_of<T>(y), view_of<const T>(gate), view_of<const T>(up))));
 }
@@ -128,7 +128,7 @@ static void glu_bwd(struct ops *o, enum act a, struct mat dgate, struct mat dup,
     assert(dgate.cols == dy.cols && dup.cols == dy.cols && gate.cols == dy.cols && up.cols == dy.cols);
     assert(dgate.rows == dy.rows && dup.rows == dy.rows && gate.rows == dy.rows && up.rows == dy.rows);
     if (dy.rows < 1) return;
-    BY_TYPE(dy.t, T, BY_PACK(cuda_packs(dgate, dup, dy, gate, up), N,
+    BY_TYPE(dy.t, T, BY_PACK(sizeof(T), cuda_packs(dgate, dup, dy, gate, up), N,
         struct tiling t = tile_rows(dy.rows, dy.cols, N);
         LAUNCH(cuda_of(o), (glu_rows_bwd<T, N>), t.grid, t.block, 0, a, view_of<T>(dgate), view_of<T>(dup), view_of<const T>(dy),
                view_of<const T>(gate), view_of<const T>(up))));
@@ -155,7 +155,7 @@ static void copy(struct ops *o, struct mat y, struct mat x, bool add)
 {
     assert(y.rows == x.rows && y.cols == x.cols);
     if (y.rows < 1 || y.cols < 1) return;
-    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(cuda_packs(y, x), N,
+    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(wider(sizeof(Y), sizeof(X)), cuda_packs(y, x), N,
         struct tiling t = tile_rows(y.rows, y.cols, N);
         LAUNCH(cuda_of(o), (copy_rows<Y, X, N>), t.grid, t.block, 0, view_of<Y>(y), view_of<const X>(x), add))));
 }
@@ -181,7 +181,7 @@ static void residual(struct ops *o, struct mat y, struct mat x, struct mat a, co
 {
     assert(y.rows == x.rows && y.cols == x.cols && y.rows == a.rows && y.cols == a.cols);
     if (y.rows < 1) return;
-    BY_TYPE(y.t, T, BY_PACK(cuda_packs(y, x, a, s), N,
+    BY_TYPE(y.t, T, BY_PACK(sizeof(T), cuda_packs(y, x, a, s), N,
         struct tiling t = tile_rows(y.rows, y.cols, N);
         LAUNCH(cuda_of(o), (residual_rows<T, N>), t.grid, t.block, 0, view_of<T>(y), view_of<const T>(x), view_of<const T>(a), s)));
 }
@@ -191,7 +191,7 @@ static void residual_bwd(struct ops *o, struct mat da, float *ds, struct mat dy,
     assert(da.rows == dy.rows && da.cols == dy.cols && (!ds || (a.rows == dy.rows && a.cols == dy.cols)));
     if (dy.rows < 1) return;
     if (ds) cuda_column_sums(cuda_of(o), ds, dy, a);
-    BY_TYPE(dy.t, T, BY_PACK(cuda_packs(da, dy, s), N,
+    BY_TYPE(dy.t, T, BY_PACK(sizeof(T), cuda_packs(da, dy, s), N,
         struct tiling t = tile_rows(dy.rows, dy.cols, N);
         LAUNCH(cuda_of(o), (residual_rows<T, N>), t.grid, t.block, 0, view_of<T>(da), view_of<const T>(da), view_of<const T>(dy), s)));
 }
@@ -215,7 +215,7 @@ static void add_rows(struct ops *o, struct mat y, const float *table, int period
 {
     assert(period > 0);
     if (y.rows < 1) return;
-    BY_TYPE(y.t, T, BY_PACK(cuda_packs(y) && cuda_packs(table), N,
+    BY_TYPE(y.t, T, BY_PACK(sizeof(T), cuda_packs(y) && cuda_packs(table), N,
         struct tiling t = tile_rows(y.rows, y.cols, N);
         LAUNCH(cuda_of(o), (table_rows<T, N>), t.grid, t.block, 0, view_of<T>(y), table, period)));
 }
@@ -242,7 +242,7 @@ static void add_rows_bwd(struct ops *o, float *dtable, struct mat dy, int period
     assert(period > 0);
     if (dy.rows < 1) return;
     if (period == 1) { cuda_column_sums(cuda_of(o), dtable, dy, mat{}); return; }
-    BY_TYPE(dy.t, T, BY_PACK(cuda_packs(dy) && cuda_packs(dtable), N,
+    BY_TYPE(dy.t, T, BY_PACK(sizeof(T), cuda_packs(dy) && cuda_packs(dtable), N,
         struct tiling t = tile_rows(period, dy.cols, N);
         LAUNCH(cuda_of(o), (table_rows_bwd<T, N>), t.grid, t.block, 0, dtable, view_of<const T>(dy), period)));
 }

@@ -48,7 +48,7 @@ void cuda_column_sums(struct cuda *c, float *out, struct mat x, struct mat y)
     int rows = div_up(x.rows, MOST_PARTS) > LEAST_ROWS ? div_up(x.rows, MOST_PARTS) : LEAST_ROWS, parts = div_up(x.rows, rows);
     float *part = (float *)cuda_scratch(c, SCRATCH_SUMS, (size_t)parts * (size_t)x.cols * sizeof *part);
     if (!part) return;
-    BY_TYPE(x.t, T, BY_PACK(cuda_packs(x, y), N,
+    BY_TYPE(x.t, T, BY_PACK(sizeof(T), cuda_packs(x, y), N,
         LAUNCH(c, (column_sums<T, N>), dim3((unsigned)div_up(x.cols, SUM_X * N), (unsigned)parts), dim3(SUM_X, SUM_Y), 0,
                part, view_of<const T>(x), view_of<const T>(y), rows)));
     cuda_sum_parts(c, out, part, x.cols, parts);
