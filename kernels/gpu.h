@@ -151,6 +151,13 @@ static inline struct tiling tile_rows(int rows, int cols, int pack)
 #define TILE_ROW() (blockIdx.x * blockDim.y + threadIdx.y)
 #define TILE_COLS(col, cols, N) (unsigned col = (blockIdx.y * blockDim.x + threadIdx.x) * (N); col < (unsigned)(cols); col += gridDim.y * blockDim.x * (N))
 
+/* Before a loop over rows or parts: so many of its loads are on their way at once. */
+#ifdef GPU_EMULATED
+#define UNROLL_BY_8
+#else
+#define UNROLL_BY_8 _Pragma("unroll 8")
+#endif
+
 /* ---- sums of a warp and of a block ---- */
 
 static __device__ __forceinline__ float warp_sum(float x)
@@ -177,6 +184,24 @@ static __device__ __forceinline__ float row_sum(float v)
     v = warp_sum(lane < n ? part[lane] : 0);
     __syncthreads();
     return v;
+}
+
+/* Two sums at once. */
+static __device__ __forceinline__ void row_sums(float *a, float *b)
+{
+    __shared__ float part[2][MOST_BLOCK / WARP];
+    *a = warp_sum(*a);
+    *b = warp_sum(*b);
+    if (blockDim.x == WARP) return;
+    unsigned n = blockDim.x / WARP, lane = threadIdx.x % WARP;
+    if (!lane) {
+        part[0][threadIdx.x / WARP] = *a;
+        part[1][threadIdx.x / WARP] = *b;
+    }
+    __syncthreads();
+    *a = warp_sum(lane < n ? part[0][lane] : 0);
+    *b = warp_sum(lane < n ? part[1][lane] : 0);
+    __syncthreads();
 }
 
 static __device__ __forceinline__ float row_max(float v)
