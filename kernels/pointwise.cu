@@ -5,46 +5,73 @@
 
 /* ---- activations and their derivatives, in float ---- */
 
-static __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+/* 1 + e is not below 1: no need of the slow way of a division, which is for the ends of the range. */
+static __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1, 1 + expf(-x)); }
 
-static __device__ __forceinline__ float act_of(enum act a, float x)
+/* Each writes a(x) and a'(x). */
+static __device__ __forceinline__ void gelu(float x, float *y, float *slope)
 {
-    const float k = 0.7978845608f;             /* sqrt(2 / pi) */
-    switch (a) {
-    case ACT_GELU:       return 0.5f * x * (1.0f + erff(x * 0.7071067812f));
-    case ACT_GELU_TANH:  return 0.5f * x * (1.0f + tanhf(k * (x + 0.044715f * x * x * x)));
-    case ACT_QUICK_GELU: return x * sigmoid(1.702f * x);
-    case ACT_SILU:       return x * sigmoid(x);
-    case ACT_RELU:       break;
-    }
-    return x > 0 || x != x ? x : 0;
+    float p = 0.5f * (1 + erff(x * 0.7071067812f));
+    *y = x * p;
+    *slope = p + x * expf(-0.5f * x * x) * 0.3989422804f;
 }
 
-static __device__ __forceinline__ float act_slope(enum act a, float x)
+/* (1 + tanh(u)) / 2 is sigmoid(2 u). */
+static __device__ __forceinline__ void gelu_tanh(float x, float *y, float *slope)
 {
-    const float k = 0.7978845608f;
-    float s, u;
+    const float k2 = 1.595769122f;             /* 2 sqrt(2 / pi) */
+    float s = sigmoid(k2 * (x + 0.044715f * x * x * x));
+    *y = x * s;
+    *slope = s + x * s * (1 - s) * k2 * (1 + 0.134145f * x * x);
+}
+
+static __device__ __forceinline__ void quick_gelu(float x, float *y, float *slope)
+{
+    float s = sigmoid(1.702f * x);
+    *y = x * s;
+    *slope = s + 1.702f * x * s * (1 - s);
+}
+
+static __device__ __forceinline__ void silu(float x, float *y, float *slope)
+{
+    float s = sigmoid(x);
+    *y = x * s;
+    *slope = s + x * s * (1 - s);
+}
+
+static __device__ __forceinline__ void relu(float x, float *y, float *slope)
+{
+    *y = x > 0 || x != x ? x : 0;
+    *slope = x > 0 ? 1 : 0;
+}
+
+template <int N, void (*A)(float, float *, float *)> static __device__ __forceinline__ void of_pack(const float *x, float *y, float *slope)
+{
+    for (int i = 0; i < N; i++) A(x[i], &y[i], &slope[i]);
+}
+
+/* Of a pack, chosen once for all of it; what the caller does not use is not computed. */
+template <int N> static __device__ __forceinline__ void activate(enum act a, const float *x, float *y, float *slope)
+{
     switch (a) {
-    case ACT_GELU: return 0.5f * (1.0f + erff(x * 0.7071067812f)) + x * expf(-0.5f * x * x) * 0.3989422804f;
-    case ACT_GELU_TANH:
-        u = tanhf(k * (x + 0.044715f * x * x * x));
-        return 0.5f * (1.0f + u) + 0.5f * x * (1.0f - u * u) * k * (1.0f + 0.134145f * x * x);
-    case ACT_QUICK_GELU: s = sigmoid(1.702f * x); return s + 1.702f * x * s * (1.0f - s);
-    case ACT_SILU:       s = sigmoid(x); return s + x * s * (1.0f - s);
+    case ACT_GELU:       of_pack<N, gelu>(x, y, slope); return;
+    case ACT_GELU_TANH:  of_pack<N, gelu_tanh>(x, y, slope); return;
+    case ACT_QUICK_GELU: of_pack<N, quick_gelu>(x, y, slope); return;
+    case ACT_SILU:       of_pack<N, silu>(x, y, slope); return;
     case ACT_RELU:       break;
     }
-    return x > 0 ? 1.0f : 0.0f;
+    of_pack<N, relu>(x, y, slope);
 }
 
 template <class T, int N> __global__ void act_rows(enum act a, struct view<T> y, struct view<const T> x)
 {
     int row = (int)TILE_ROW();
-    float v[N];
+    float v[N], to[N], slope[N];
     if (row >= y.rows) return;
     for TILE_COLS(col, y.cols, N) {
         load<T, N>(v, at(x, row, (int)col));
-        for (int i = 0; i < N; i++) v[i] = act_of(a, v[i]);
-        store<T, N>(at(y, row, (int)col), v);
+        activate<N>(a, v, to, slope);
+        store<T, N>(at(y, row, (int)col), to);
     }
 }
 
@@ -60,13 +87,14 @@ static void act(struct ops *o, enum act a, struct mat y, struct mat x)
 template <class T, int N> __global__ void act_rows_bwd(enum act a, struct view<T> dx, struct view<const T> dy, struct view<const T> x)
 {
     int row = (int)TILE_ROW();
-    float v[N], d[N], to[N];
+    float v[N], d[N], to[N], value[N], slope[N];
     if (row >= dx.rows) return;
     for TILE_COLS(col, dx.cols, N) {
         load<T, N>(v, at(x, row, (int)col));
         load<T, N>(d, at(dy, row, (int)col));
         load<T, N>(to, at(dx, row, (int)col));
-        for (int i = 0; i < N; i++) to[i] += d[i] * act_slope(a, v[i]);
+        activate<N>(a, v, value, slope);
+        for (int i = 0; i < N; i++) to[i] += d[i] * slope[i];
         store<T, N>(at(dx, row, (int)col), to);
     }
 }
@@ -83,13 +111,14 @@ static void act_bwd(struct ops *o, enum act a, struct mat dx, struct mat dy, str
 template <class T, int N> __global__ void glu_rows(enum act a, struct view<T> y, struct view<const T> gate, struct view<const T> up)
 {
     int row = (int)TILE_ROW();
-    float g[N], u[N];
+    float g[N], u[N], value[N], slope[N];
     if (row >= y.rows) return;
     for TILE_COLS(col, y.cols, N) {
         load<T, N>(g, at(gate, row, (int)col));
         load<T, N>(u, at(up, row, (int)col));
-        for (int i = 0; i < N; i++) g[i] = act_of(a, g[i]) * u[i];
-        store<T, N>(at(y, row, (int)col), g);
+        activate<N>(a, g, value, slope);
+        for (int i = 0; i < N; i++) value[i] *= u[i];
+        store<T, N>(at(y, row, (int)col), value);
     }
 }
 
@@ -106,7 +135,7 @@ template <class T, int N> __global__ void glu_rows_bwd(enum act a, struct view<T
                                                        struct view<const T> gate, struct view<const T> up)
 {
     int row = (int)TILE_ROW();
-    float g[N], u[N], d[N], dg[N], du[N];
+    float g[N], u[N], d[N], dg[N], du[N], value[N], slope[N];
     if (row >= dy.rows) return;
     for TILE_COLS(col, dy.cols, N) {
         load<T, N>(g, at(gate, row, (int)col));
@@ -114,9 +143,10 @@ template <class T, int N> __global__ void glu_rows_bwd(enum act a, struct view<T
         load<T, N>(d, at(dy, row, (int)col));
         load<T, N>(dg, at(dgate, row, (int)col));
         load<T, N>(du, at(dup, row, (int)col));
+        activate<N>(a, g, value, slope);
         for (int i = 0; i < N; i++) {
-            dg[i] += d[i] * u[i] * act_slope(a, g[i]);
-            du[i] += d[i] * act_of(a, g[i]);
+            dg[i] += d[i] * u[i] * slope[i];
+            du[i] += d[i] * value[i];
         }
         store<T, N>(at(dgate, row, (int)col), dg);
         store<T, N>(at(dup, row, (int)col), du);
