@@ -20,6 +20,7 @@
 
 #include <cuda_runtime.h>
 #include <assert.h>
+#include <float.h>
 extern "C" {
 #include "ops/ops.h"
 }
@@ -153,8 +154,10 @@ static inline struct tiling tile_rows(int rows, int cols, int pack)
 
 /* Before a loop over rows or parts: so many of its loads are on their way at once. */
 #ifdef GPU_EMULATED
+#define UNROLL_BY_4
 #define UNROLL_BY_8
 #else
+#define UNROLL_BY_4 _Pragma("unroll 4")
 #define UNROLL_BY_8 _Pragma("unroll 8")
 #endif
 
@@ -215,6 +218,26 @@ static __device__ __forceinline__ float row_max(float v)
     v = warp_max(lane < n ? part[lane] : -INFINITY);
     __syncthreads();
     return v;
+}
+
+/* The largest of some numbers and the sum of their exp(x - top), in one go through them; begins as { -FLT_MAX, 0 }. NaN and
+ * INFINITY make the sum NaN, and without a finite number it is 0. */
+struct softmax { float top, sum; };
+
+template <int N> static __device__ __forceinline__ void softmax_add(struct softmax *s, const float *x)
+{
+    float top = s->top;
+    for (int i = 0; i < N; i++) top = fmaxf(top, x[i]);
+    if (top > s->top) s->sum *= expf(s->top - top);
+    for (int i = 0; i < N; i++) s->sum += expf(x[i] - top);
+    s->top = top;
+}
+
+/* Of the numbers of all threads of a row, as row_sum(). */
+static __device__ __forceinline__ struct softmax row_softmax(struct softmax s)
+{
+    float top = row_max(s.top);
+    return { top, row_sum(s.sum * expf(s.top - top)) };
 }
 
 #endif
