@@ -72,8 +72,9 @@ template <class Y, class X, int N> __global__ void sum_rows(struct view<Y> y, st
     float v[N], sum[N];
     if (i >= nrow) return;
     for TILE_COLS(col, y.cols, N) {
+        int end = first[i + 1];
         load<Y, N>(sum, at(y, row[i], (int)col));
-        for (int j = first[i]; j < first[i + 1]; j++) {
+        UNROLL_BY_4 for (int j = first[i]; j < end; j++) {
             load<X, N>(v, at(x, src[j], (int)col));
             for (int k = 0; k < N; k++) sum[k] += v[k];
         }

@@ -253,14 +253,14 @@ static void add_rows(struct ops *o, struct mat y, const float *table, int period
 /* A thread owns a few columns of a row of the table and takes what falls on it in order. */
 template <class T, int N> __global__ void table_rows_bwd(float *dtable, struct view<const T> dy, int period)
 {
-    int p = (int)TILE_ROW();
+    int p = (int)TILE_ROW(), n = (dy.rows - 1 - p) / period + 1;
     float v[N], sum[N];
     if (p >= period || p >= dy.rows) return;
     for TILE_COLS(col, dy.cols, N) {
         float *to = dtable + (size_t)p * (size_t)dy.cols + col;
         load<float, N>(sum, to);
-        for (int row = p; row < dy.rows; row += period) {
-            load<T, N>(v, at(dy, row, (int)col));
+        UNROLL_BY_4 for (int k = 0; k < n; k++) {
+            load<T, N>(v, at(dy, p + k * period, (int)col));
             for (int i = 0; i < N; i++) sum[i] += v[i];
         }
         store<float, N>(to, sum);

@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { SAMPLE_BLOCK = 512, WARPS = SAMPLE_BLOCK / WARP, BUCKETS = 2048, DIGITS = 256, LISTED = 1024 };
+enum { SAMPLE_BLOCK = 512, WARPS = SAMPLE_BLOCK / WARP, BUCKETS = 2048, DIGITS = 256, LISTED = 4096 };
 typedef unsigned long long mass;
 
 /* What top-k or top-p leave: logits above the border, and `ties` of those at it, which weigh `one` each. */
