@@ -7,8 +7,8 @@
  * logit, then, among those in its bucket, a digit of 8 bits at a time, from the highest, of integers that are ordered as the
  * logits are. Of equal logits at that border the lower ids stay.
  *
- * What it takes is passes over the row: one for the maximum and the sum, one for the choice; two more each for top-k and
- * top-p.
+ * What it takes is passes over the row: one for the maximum and the sum, one for the choice; two each for top-k and top-p,
+ * and one between these two.
  */
 #include "gpu.h"
 
@@ -41,8 +41,7 @@ static __device__ __forceinline__ float logit_of(uint32_t key)
 
 static __device__ __forceinline__ mass weight_of(const struct row_of *r, float x)
 {
-    float d = x - r->top;
-    return d < 0 ? (mass)(expf(d * r->inverse_t) * 1099511627776.0f) : (mass)1 << 40;
+    return (mass)(expf((x - r->top) * r->inverse_t) * 1099511627776.0f);
 }
 
 /* Never lower for a lower logit; the last one holds all that is far below. */
@@ -129,21 +128,23 @@ static __device__ struct place buckets_find(const struct buckets *b, mass want)
 /* Sorts all tokens into buckets, by weight or (count) by number; the sum. */
 static __device__ mass sort_row(const struct row_of *r, struct buckets *b, bool count)
 {
-    mass total = 0, rest = 0;
+    mass rest = 0, own = 0;
     buckets_clear(b);
     for (int v = (int)threadIdx.x; v < r->V; v += 8 * SAMPLE_BLOCK) {
         float x[8];
+        mass m[8];
         eight(x, r->l, v, SAMPLE_BLOCK, r->V);
+        for (int i = 0; i < 8; i++) m[i] = count ? (mass)(v + i * SAMPLE_BLOCK < r->V) : weight_of(r, x[i]);
         for (int i = 0; i < 8; i++) {
-            mass m = count ? (mass)(v + i * SAMPLE_BLOCK < r->V) : weight_of(r, x[i]);
             int to = bucket_of(r, x[i]);
-            total += m;
-            if (to == BUCKETS - 1) rest += m;  /* most tokens; not one by one into the same place */
-            else if (m) buckets_add(b, to, m);
+            if (to == BUCKETS - 1) rest += m[i];   /* most tokens; not one by one into the same place */
+            else if (m[i]) buckets_add(b, to, m[i]);
         }
     }
     buckets_add(b, BUCKETS - 1, rest);
-    return block_mass(total);
+    __syncthreads();
+    for (unsigned i = threadIdx.x; i < BUCKETS; i += SAMPLE_BLOCK) own += bucket_mass(b, (int)i);
+    return block_mass(own);
 }
 
 /* The tokens of a bucket go into the list, in any order; their number, however many fit. */
@@ -211,7 +212,8 @@ static __device__ mass tally_range(const struct row_of *r, struct border b, stru
         eight(x, r->l, v, WARP, end);
         for (int i = 0; i < 8; i++) {
             uint32_t k = key_of(x[i]);
-            if (k > b.key) sum += weight_of(r, x[i]);
+            mass m = weight_of(r, x[i]);
+            sum += k > b.key ? m : 0;
             ties += k == b.key && v + i * WARP < end;
         }
     }
