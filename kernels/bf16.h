@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Elements and packs of them. Arithmetic is in float; memory holds float or bf16. A pack of N neighbours is loaded and
- * stored at once (16 bytes at a time): N is 8 where every row of every matrix of a call starts at a multiple of 16 bytes
- * and has a multiple of 8 columns, else 1.
+ * stored at once (up to 16 bytes at a time): N is 8, or 4 where there is float among what it goes through, if every row of
+ * every matrix of a call starts at a multiple of 16 bytes and has a multiple of 8 columns, else 1.
  */
 #ifndef KERNELS_BF16_H
 #define KERNELS_BF16_H

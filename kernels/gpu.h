@@ -8,7 +8,7 @@
  *     static void op(struct ops *o, struct mat y, struct mat x)
  *     {
  *         struct cuda *c = cuda_of(o);
- *         BY_TYPE(y.t, T, BY_PACK(cuda_packs(y, x), N,
+ *         BY_TYPE(y.t, T, BY_PACK(sizeof(T), cuda_packs(y, x), N,
  *             LAUNCH(c, (twice<T, N>), grid, block, 0, view_of<T>(y), view_of<const T>(x))));
  *     }
  *
@@ -20,6 +20,7 @@
 
 #include <cuda_runtime.h>
 #include <assert.h>
+#include <float.h>
 extern "C" {
 #include "ops/ops.h"
 }
@@ -102,9 +103,11 @@ static inline bool cuda_packs(struct mat m) { return !m.p || ((uintptr_t)m.p % 1
 static inline bool cuda_packs(const float *p) { return (uintptr_t)p % 16 == 0; }
 template <class A, class B, class... C> static inline bool cuda_packs(A a, B b, C... c) { return cuda_packs(a) && cuda_packs(b, c...); }
 
-/* The statement for the element type T, or pack size N, known when it runs. */
+/* The statement for the element type T, or pack size N, known when it runs. A pack is 16 bytes of the widest element in
+ * it, so that a warp's loads and stores lie side by side. */
+static constexpr size_t wider(size_t a, size_t b) { return a > b ? a : b; }
 #define BY_TYPE(t, T, ...) do { if ((t) == DT_F32) { typedef float T; __VA_ARGS__; } else { typedef struct bf16 T; __VA_ARGS__; } } while (0)
-#define BY_PACK(yes, N, ...) do { if (yes) { enum { N = 8 }; __VA_ARGS__; } else { enum { N = 1 }; __VA_ARGS__; } } while (0)
+#define BY_PACK(widest, yes, N, ...) do { if (yes) { enum { N = 16 / (widest) }; __VA_ARGS__; } else { enum { N = 1 }; __VA_ARGS__; } } while (0)
 
 /* ---- launches ---- */
 
@@ -134,20 +137,29 @@ template <class... A> static inline bool cuda_launches(struct cuda *c, const voi
 
 static inline __host__ __device__ int div_up(int64_t n, int by) { return (int)((n + by - 1) / by); }
 
-/* Blocks of BLOCK threads over all (row, pack of columns): x runs over columns inside a block. */
+/* Blocks of up to BLOCK threads over all (row, pack of columns): x runs over columns inside a block, and a row is cut into
+ * even parts, so that few threads are without one. */
 struct tiling { dim3 grid, block; };
 static inline struct tiling tile_rows(int rows, int cols, int pack)
 {
-    int x = 1, packs = div_up(cols, pack);
-    while (x < packs && x < BLOCK) x *= 2;
+    int packs = cols > 0 ? div_up(cols, pack) : 1, parts = div_up(packs, BLOCK), x = div_up(packs, parts);
     struct tiling t;
     t.block = dim3((unsigned)x, (unsigned)(BLOCK / x));
-    t.grid = dim3((unsigned)div_up(rows, BLOCK / x), (unsigned)(div_up(packs, x) < 32768 ? div_up(packs, x) : 32768));
+    t.grid = dim3((unsigned)div_up(rows, BLOCK / x), (unsigned)(parts < 32768 ? parts : 32768));
     return t;
 }
 /* Inside such a kernel: the row, and a loop over the first columns of its packs (a single one unless rows are very wide). */
 #define TILE_ROW() (blockIdx.x * blockDim.y + threadIdx.y)
 #define TILE_COLS(col, cols, N) (unsigned col = (blockIdx.y * blockDim.x + threadIdx.x) * (N); col < (unsigned)(cols); col += gridDim.y * blockDim.x * (N))
+
+/* Before a loop over rows or parts: so many of its loads are on their way at once. */
+#ifdef GPU_EMULATED
+#define UNROLL_BY_4
+#define UNROLL_BY_8
+#else
+#define UNROLL_BY_4 _Pragma("unroll 4")
+#define UNROLL_BY_8 _Pragma("unroll 8")
+#endif
 
 /* ---- sums of a warp and of a block ---- */
 
@@ -177,6 +189,24 @@ static __device__ __forceinline__ float row_sum(float v)
     return v;
 }
 
+/* Two sums at once. */
+static __device__ __forceinline__ void row_sums(float *a, float *b)
+{
+    __shared__ float part[2][MOST_BLOCK / WARP];
+    *a = warp_sum(*a);
+    *b = warp_sum(*b);
+    if (blockDim.x == WARP) return;
+    unsigned n = blockDim.x / WARP, lane = threadIdx.x % WARP;
+    if (!lane) {
+        part[0][threadIdx.x / WARP] = *a;
+        part[1][threadIdx.x / WARP] = *b;
+    }
+    __syncthreads();
+    *a = warp_sum(lane < n ? part[0][lane] : 0);
+    *b = warp_sum(lane < n ? part[1][lane] : 0);
+    __syncthreads();
+}
+
 static __device__ __forceinline__ float row_max(float v)
 {
     __shared__ float part[MOST_BLOCK / WARP];
@@ -188,6 +218,26 @@ static __device__ __forceinline__ float row_max(float v)
     v = warp_max(lane < n ? part[lane] : -INFINITY);
     __syncthreads();
     return v;
+}
+
+/* The largest of some numbers and the sum of their exp(x - top), in one go through them; begins as { -FLT_MAX, 0 }. NaN and
+ * INFINITY make the sum NaN, and without a finite number it is 0. */
+struct softmax { float top, sum; };
+
+template <int N> static __device__ __forceinline__ void softmax_add(struct softmax *s, const float *x)
+{
+    float top = s->top;
+    for (int i = 0; i < N; i++) top = fmaxf(top, x[i]);
+    if (top > s->top) s->sum *= expf(s->top - top);
+    for (int i = 0; i < N; i++) s->sum += expf(x[i] - top);
+    s->top = top;
+}
+
+/* Of the numbers of all threads of a row, as row_sum(). */
+static __device__ __forceinline__ struct softmax row_softmax(struct softmax s)
+{
+    float top = row_max(s.top);
+    return { top, row_sum(s.sum * expf(s.top - top)) };
 }
 
 #endif

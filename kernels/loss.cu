@@ -8,7 +8,7 @@
 
 /* ---- log-probabilities ---- */
 
-enum { LOSS_BLOCK = 1024, LEAST_ROWS = 64, MOST_ROWS = 4096 };
+enum { LOSS_BLOCK = 1024, LOSS_PACK = 4, LEAST_ROWS = 64, MOST_ROWS = 4096 };
 static const size_t LOGIT_BYTES = (size_t)1 << 30;
 
 struct chunk {
@@ -19,23 +19,40 @@ struct chunk {
     struct mat x, logit, d, dx;                /* [n, C], [n, V] f32, [n, V] in x's dtype (f32: over the logits), [n, C] f32 */
 };
 
-/* A block a row. d = dlp * ((v == target) - p); at the target 1 - p without the cancellation of rounding p first. */
-template <class D> __global__ void __launch_bounds__(LOSS_BLOCK) loss_rows(struct view<const float> logit, const int *target, float *lp, D *d, const float *dlp)
+/* Of rows of logits and their gradients, whatever V: so that they begin at multiples of 16 bytes, for cuBLASLt too. */
+static int row_room(int V) { return (V + 7) / 8 * 8; }
+
+/* d = dlp * ((v == target) - p); at the target 1 - p without the cancellation of rounding p first. */
+struct slope { float top, rest, at_target, elsewhere; int target; };
+
+template <class D, int N> static __device__ __forceinline__ void loss_slope(D *d, const float *logit, int v, struct slope s)
 {
-    size_t row = blockIdx.x;
-    const float *l = logit.p + row * (size_t)logit.cols;
-    float top = -INFINITY, sum = 0;
-    for (int v = (int)threadIdx.x; v < logit.cols; v += (int)blockDim.x) top = fmaxf(top, l[v]);
-    top = row_max(top);
-    for (int v = (int)threadIdx.x; v < logit.cols; v += (int)blockDim.x) sum += expf(l[v] - top);
-    sum = row_sum(sum);
-    float rest = logf(sum), mine = l[target[row]] - top - rest;
-    if (d) {
-        __syncthreads();                       /* l[target] is read by all before it is written over */
-        for (int v = (int)threadIdx.x; v < logit.cols; v += (int)blockDim.x) {
-            float p = expf(l[v] - top - rest);
-            from_float(&d[row * (size_t)logit.cols + (size_t)v], v == target[row] ? dlp[row] * (1 - expf(mine)) : -dlp[row] * p);
-        }
+    float x[N];
+    load<float, N>(x, logit + v);
+    for (int i = 0; i < N; i++) x[i] = v + i == s.target ? s.at_target : s.elsewhere * expf(x[i] - s.top - s.rest);
+    store<D, N>(d + v, x);
+}
+
+/* A block a row: twice through it, the second time from the end, which was read last. */
+template <class D> __global__ void __launch_bounds__(LOSS_BLOCK) loss_rows(struct view<const float> logit, const int *target, float *lp, struct view<D> d, const float *dlp)
+{
+    int row = (int)blockIdx.x, id = target[row], V = logit.cols, packs = V / LOSS_PACK, last = packs * LOSS_PACK + (int)threadIdx.x;
+    const float *l = at(logit, row, 0);
+    struct softmax s = { -FLT_MAX, 0 };
+    UNROLL_BY_4 for (int k = (int)threadIdx.x; k < packs; k += LOSS_BLOCK) {
+        float x[LOSS_PACK];
+        load<float, LOSS_PACK>(x, l + k * LOSS_PACK);
+        softmax_add<LOSS_PACK>(&s, x);
+    }
+    if (last < V) softmax_add<1>(&s, l + last);
+    s = row_softmax(s);
+    float rest = logf(s.sum), mine = l[id] - s.top - rest;
+    if (d.p) {
+        __syncthreads();                       /* l[id] is read by all before it is written over */
+        D *to = at(d, row, 0);
+        struct slope g = { s.top, rest, dlp[row] * (1 - expf(mine)), -dlp[row], id };
+        if (last < V) loss_slope<D, 1>(to, l, last, g);
+        UNROLL_BY_4 for (int k = packs - 1 - (int)threadIdx.x; k >= 0; k -= LOSS_BLOCK) loss_slope<D, LOSS_PACK>(to, l, k * LOSS_PACK, g);
     }
     if (threadIdx.x == 0) lp[row] = mine;
 }
@@ -46,7 +63,7 @@ static void run_chunk(struct ops *o, struct chunk *k)
     o->gather(o, k->x, a->x, k->row);
     o->linear(o, k->logit, k->x, a->w, NULL);
     BY_TYPE(a->x.t, D,
-        LAUNCH(k->c, (loss_rows<D>), dim3((unsigned)k->n), dim3(LOSS_BLOCK), 0, view_of<const float>(k->logit), k->target, k->lp, (D *)k->d.p, k->dlp));
+        LAUNCH(k->c, (loss_rows<D>), dim3((unsigned)k->n), dim3(LOSS_BLOCK), 0, view_of<const float>(k->logit), k->target, k->lp, view_of<D>(k->d), k->dlp));
     if (!k->d.p) return;
     if (a->dx.p) {
         o->zero(o, k->dx.p, (size_t)k->n * (size_t)k->dx.cols * sizeof(float));
@@ -70,7 +87,7 @@ static void run_chunks(struct ops *o, const struct logprob_args *a, const int *r
     struct cuda *c = cuda_of(o);
     int V = a->w.rows, C = a->w.cols, most = chunk_rows(V) < n ? chunk_rows(V) : n;
     bool own = back && a->x.t != DT_F32;
-    size_t logits = round256((size_t)most * (size_t)V * 4), ds = own ? round256((size_t)most * (size_t)V * 2) : 0;
+    size_t logits = round256((size_t)most * (size_t)row_room(V) * 4), ds = own ? round256((size_t)most * (size_t)row_room(V) * 2) : 0;
     size_t xs = round256((size_t)most * (size_t)C * 4);
     char *mem = (char *)cuda_scratch(c, SCRATCH_LOSS, logits + ds + 2 * xs + round256((size_t)n * 4));
     if (!mem) return;
@@ -80,8 +97,9 @@ static void run_chunks(struct ops *o, const struct logprob_args *a, const int *r
         const int *t = cuda_ints(c, target + i, (size_t)m);
         const float *d = (const float *)cuda_upload(c, dlp + i, (size_t)m * sizeof *d);
         if (!t || !d) return;
-        struct chunk k = { c, a, row + i, m, t, d, lp_dev + i, mat_of(mem + logits + ds, a->x.t, m, C), mat_of(mem, DT_F32, m, V),
-                           back ? mat_of(own ? mem + logits : mem, a->x.t, m, V) : mat{}, mat_of(mem + logits + ds + xs, DT_F32, m, C) };
+        struct mat slope = { own ? mem + logits : mem, a->x.t, m, V, row_room(V) };
+        struct chunk k = { c, a, row + i, m, t, d, lp_dev + i, mat_of(mem + logits + ds, a->x.t, m, C), { mem, DT_F32, m, V, row_room(V) },
+                           back ? slope : mat{}, mat_of(mem + logits + ds + xs, DT_F32, m, C) };
         run_chunk(o, &k);
     }
     o->download(o, lp, lp_dev, (size_t)n * sizeof *lp);
@@ -135,8 +153,8 @@ static void adamw(struct ops *o, const struct adamw_args *a)
 {
     void *copy = a->copy == a->w ? NULL : a->copy;
     if (!a->n) return;
-    bool packs = a->n % 8 == 0 && (uintptr_t)copy % 16 == 0 && cuda_packs(a->w, a->m, a->v, a->g);
-    BY_TYPE(a->copy_t, T, BY_PACK(packs, N,
+    bool packs = a->n % 4 == 0 && (uintptr_t)copy % 16 == 0 && cuda_packs(a->w, a->m, a->v, a->g);
+    BY_TYPE(a->copy_t, T, BY_PACK(sizeof(float), packs, N,
         LAUNCH(cuda_of(o), (adamw_all<T, N>), dim3((unsigned)div_up((int64_t)a->n, N * BLOCK)), dim3(BLOCK), 0, *a, (T *)copy)));
 }
 
@@ -144,12 +162,16 @@ static void adamw(struct ops *o, const struct adamw_args *a)
 
 enum { SQUARES = 8192 };                       /* numbers a block */
 
-__global__ void square_parts(double *part, const float *p, size_t n)
+template <int N> __global__ void square_parts(double *part, const float *p, size_t n)
 {
     __shared__ double sum[BLOCK];
     size_t first = (size_t)blockIdx.x * SQUARES, end = first + SQUARES < n ? first + SQUARES : n;
     double s = 0;
-    for (size_t i = first + threadIdx.x; i < end; i += BLOCK) s += (double)p[i] * (double)p[i];
+    UNROLL_BY_8 for (size_t i = first + threadIdx.x * N; i < end; i += BLOCK * N) {
+        float x[N];
+        load<float, N>(x, p + i);
+        for (int k = 0; k < N; k++) s += (double)x[k] * (double)x[k];
+    }
     sum[threadIdx.x] = s;
     for (unsigned half = BLOCK / 2; half; half /= 2) {
         __syncthreads();
@@ -179,7 +201,7 @@ static double sumsq(struct ops *o, const float *p, size_t n)
     if (!n) return 0;
     double *part = (double *)cuda_scratch(c, SCRATCH_SUMS, ((size_t)parts + 1) * sizeof *part);
     if (!part) return 0;
-    LAUNCH(c, square_parts, dim3((unsigned)parts), dim3(BLOCK), 0, part, p, n);
+    BY_PACK(sizeof(float), cuda_packs(p) && n % 4 == 0, N, LAUNCH(c, square_parts<N>, dim3((unsigned)parts), dim3(BLOCK), 0, part, p, n));
     LAUNCH(c, square_total, dim3(1), dim3(BLOCK), 0, part + parts, part, parts);
     o->download(o, &total, part + parts, sizeof total);
     return total;

@@ -31,7 +31,7 @@ static void move(struct ops *o, struct mat y, struct mat x, const int *idx, int 
     assert(y.cols <= x.cols);
     const int *index = cuda_ints(c, idx, (size_t)n);
     if (!index) return;
-    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(cuda_packs(y, x), N,
+    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(wider(sizeof(Y), sizeof(X)), cuda_packs(y, x), N,
         struct tiling t = tile_rows(n, y.cols, N);
         LAUNCH(c, (move_rows<Y, X, N>), t.grid, t.block, 0, view_of<Y>(y), view_of<const X>(x), index, n, scatter, add))));
 }
@@ -72,8 +72,9 @@ template <class Y, class X, int N> __global__ void sum_rows(struct view<Y> y, st
     float v[N], sum[N];
     if (i >= nrow) return;
     for TILE_COLS(col, y.cols, N) {
+        int end = first[i + 1];
         load<Y, N>(sum, at(y, row[i], (int)col));
-        for (int j = first[i]; j < first[i + 1]; j++) {
+        UNROLL_BY_4 for (int j = first[i]; j < end; j++) {
             load<X, N>(v, at(x, src[j], (int)col));
             for (int k = 0; k < N; k++) sum[k] += v[k];
         }
@@ -91,7 +92,7 @@ static void scatter_add(struct ops *o, struct mat y, struct mat x, const int *id
     const int *lists = cuda_ints(c, host, 3 * (size_t)n + 1);
     free(host);
     if (!lists || !nrow) return;
-    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(cuda_packs(y, x), N,
+    BY_TYPE(y.t, Y, BY_TYPE(x.t, X, BY_PACK(wider(sizeof(Y), sizeof(X)), cuda_packs(y, x), N,
         struct tiling t = tile_rows(nrow, y.cols, N);
         LAUNCH(c, (sum_rows<Y, X, N>), t.grid, t.block, 0, view_of<Y>(y), view_of<const X>(x), lists, n, nrow))));
 }

@@ -3,20 +3,25 @@
  */
 #include "gpu.h"
 
-enum { SUM_X = 32, SUM_Y = 8, MOST_PARTS = 512, LEAST_ROWS = 64 };
+enum { SUM_X = 32, SUM_Y = 8, MOST_PARTS = 512, LEAST_ROWS = 128, PARTS_Y = 16 };
 
+/* A block takes WARP columns, each of its rows of threads every PARTS_Y-th part. */
 __global__ void sum_parts(float *out, const float *part, int n, int parts)
 {
-    int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-    if (i >= n) return;
-    float s = 0;
-    for (int p = 0; p < parts; p++) s += part[(size_t)p * (size_t)n + (size_t)i];
-    out[i] += s;
+    __shared__ float sum[PARTS_Y][WARP];
+    int i = (int)(blockIdx.x * WARP + threadIdx.x);
+    float s = 0, all = 0;
+    UNROLL_BY_8 for (int p = (int)threadIdx.y; p < (i < n ? parts : 0); p += PARTS_Y) s += part[(size_t)p * (size_t)n + (size_t)i];
+    sum[threadIdx.y][threadIdx.x] = s;
+    __syncthreads();
+    if (threadIdx.y || i >= n) return;
+    for (int k = 0; k < PARTS_Y; k++) all += sum[k][threadIdx.x];
+    out[i] += all;
 }
 
 void cuda_sum_parts(struct cuda *c, float *out, const float *part, int n, int parts)
 {
-    if (n > 0 && parts > 0) LAUNCH(c, sum_parts, dim3((unsigned)div_up(n, BLOCK)), dim3(BLOCK), 0, out, part, n, parts);
+    if (n > 0 && parts > 0) LAUNCH(c, sum_parts, dim3((unsigned)div_up(n, WARP)), dim3(WARP, PARTS_Y), 0, out, part, n, parts);
 }
 
 /* Block (b, k): columns from b * SUM_X * N on, rows of part k; each thread every SUM_Y-th row of it. */
@@ -27,10 +32,11 @@ template <class T, int N> __global__ void column_sums(float *part, struct view<c
     int first = (int)blockIdx.y * rows, end = first + rows < x.rows ? first + rows : x.rows;
     float s[N] = { 0 }, a[N], b[N];
     bool inside = col < (unsigned)x.cols;
-    for (int r = first + (int)threadIdx.y; inside && r < end; r += SUM_Y) {
+    for (int i = 0; i < N; i++) b[i] = 1;
+    UNROLL_BY_8 for (int r = first + (int)threadIdx.y; r < (inside ? end : first); r += SUM_Y) {
         load<T, N>(a, at(x, r, (int)col));
         if (y.p) load<T, N>(b, at(y, r, (int)col));
-        for (int i = 0; i < N; i++) s[i] += y.p ? a[i] * b[i] : a[i];
+        for (int i = 0; i < N; i++) s[i] += a[i] * b[i];
     }
     for (int i = 0; i < N; i++) sum[threadIdx.y][mine + (unsigned)i] = s[i];
     __syncthreads();
@@ -48,7 +54,7 @@ void cuda_column_sums(struct cuda *c, float *out, struct mat x, struct mat y)
     int rows = div_up(x.rows, MOST_PARTS) > LEAST_ROWS ? div_up(x.rows, MOST_PARTS) : LEAST_ROWS, parts = div_up(x.rows, rows);
     float *part = (float *)cuda_scratch(c, SCRATCH_SUMS, (size_t)parts * (size_t)x.cols * sizeof *part);
     if (!part) return;
-    BY_TYPE(x.t, T, BY_PACK(cuda_packs(x, y), N,
+    BY_TYPE(x.t, T, BY_PACK(sizeof(T), cuda_packs(x, y), N,
         LAUNCH(c, (column_sums<T, N>), dim3((unsigned)div_up(x.cols, SUM_X * N), (unsigned)parts), dim3(SUM_X, SUM_Y), 0,
                part, view_of<const T>(x), view_of<const T>(y), rows)));
     cuda_sum_parts(c, out, part, x.cols, parts);

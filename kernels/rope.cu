@@ -33,7 +33,7 @@ static void rope(struct ops *o, struct mat x, int heads, int head_dim, const int
     if (x.rows < 1 || half < 1) return;
     const int *p = cuda_ints(c, pos, (size_t)x.rows);
     if (!p) return;
-    BY_TYPE(x.t, T, BY_PACK(cuda_packs(x) && cuda_packs(cs) && half % 8 == 0, N,
+    BY_TYPE(x.t, T, BY_PACK(sizeof(T), cuda_packs(x) && cuda_packs(cs) && half % 8 == 0, N,
         struct tiling t = tile_rows(x.rows, heads * half, N);
         LAUNCH(c, (rope_rows<T, N>), t.grid, t.block, 0, view_of<T>(x), heads, half, p, cs, back)));
 }

@@ -109,14 +109,22 @@ static double bench_product(const char *what, enum dtype t, int T, int N, int K,
 
 /* ---- bound by memory ---- */
 
-struct rows { struct mat a, b, c, d, e; float *g, *stat, *dg; const int *idx; struct adamw_args adam; };
+struct rows { struct mat a, b, c, d, e, wide; float *g, *stat, *dg; const int *idx; struct adamw_args adam; };
 static void run_norm(void *v) { struct rows *r = v; o->norm(o, NORM_RMS, r->b, r->a, r->g, NULL, 1e-5f, r->stat); }
 static void run_norm_bwd(void *v) { struct rows *r = v; o->norm_bwd(o, NORM_RMS, r->c, r->dg, NULL, r->b, r->a, r->g, r->stat); }
+static void run_layer(void *v) { struct rows *r = v; o->norm(o, NORM_LAYER, r->b, r->a, r->g, r->g, 1e-5f, r->stat); }
+static void run_layer_bwd(void *v) { struct rows *r = v; o->norm_bwd(o, NORM_LAYER, r->c, r->dg, r->dg + r->a.cols, r->b, r->a, r->g, r->stat); }
+static void run_act(void *v) { struct rows *r = v; o->act(o, ACT_GELU, r->c, r->a); }
+static void run_act_bwd(void *v) { struct rows *r = v; o->act_bwd(o, ACT_GELU, r->d, r->c, r->a); }
 static void run_glu(void *v) { struct rows *r = v; o->glu(o, ACT_SILU, r->c, r->a, r->b); }
 static void run_glu_bwd(void *v) { struct rows *r = v; o->glu_bwd(o, ACT_SILU, r->d, r->e, r->c, r->a, r->b); }
 static void run_residual(void *v) { struct rows *r = v; o->residual(o, r->c, r->a, r->b, NULL); }
 static void run_rope(void *v) { struct rows *r = v; o->rope(o, r->a, r->a.cols / 128, 128, r->idx, r->g, false); }
 static void run_gather(void *v) { struct rows *r = v; o->gather(o, r->b, r->a, r->idx); }
+static void run_cast(void *v) { struct rows *r = v; o->cast(o, r->b, r->wide); }
+static void run_column_sums(void *v) { struct rows *r = v; o->linear_dw(o, NULL, r->dg, r->a, r->b); }
+static void run_scatter_add(void *v) { struct rows *r = v; o->scatter_add(o, r->wide, r->a, r->idx); }
+static void run_sumsq(void *v) { struct rows *r = v; o->sumsq(o, r->wide.p, (size_t)r->wide.rows * (size_t)r->wide.cols); }
 static void run_adamw(void *v) { struct rows *r = v; o->adamw(o, &r->adam); }
 
 static void bench_rows(int T, int C)
@@ -125,14 +133,18 @@ static void bench_rows(int T, int C)
     double one = 2.0 * (double)n;
     int *idx = mem_array((size_t)T, sizeof *idx);
     struct rows r = { new_mat(DT_BF16, T, C), new_mat(DT_BF16, T, C), new_mat(DT_BF16, T, C), new_mat(DT_BF16, T, C), new_mat(DT_BF16, T, C),
-                      new_mat(DT_F32, T, 128).p, dev((size_t)T * 8), dev((size_t)C * 4), idx, { 0 } };
+                      new_mat(DT_F32, T, C), new_mat(DT_F32, T, 128).p, dev((size_t)T * 8), dev((size_t)C * 8), idx, { 0 } };
     for (int i = 0; i < T; i++) idx[i] = (int)((int64_t)i * 7919 % T);
-    float *w = new_mat(DT_F32, T, C).p, *m = new_mat(DT_F32, T, C).p, *v = dev(n * 4), *g = new_mat(DT_F32, T, C).p;
+    float *w = r.wide.p, *m = new_mat(DT_F32, T, C).p, *v = dev(n * 4), *g = new_mat(DT_F32, T, C).p;
     r.adam = (struct adamw_args){ w, m, v, g, n, r.e.p, DT_BF16, 1e-4f, 0.9f, 0.95f, 1e-8f, 0.05f, 0.1f, 0.05f, 1 };
     const struct { const char *what; void (*fn)(void *); double bytes; } all[] = {
-        { "rms norm", run_norm, 2 * one }, { "rms norm, gradients", run_norm_bwd, 4 * one }, { "silu gate", run_glu, 3 * one },
+        { "rms norm", run_norm, 2 * one }, { "rms norm, gradients", run_norm_bwd, 4 * one },
+        { "layer norm", run_layer, 2 * one }, { "layer norm, gradients", run_layer_bwd, 4 * one },
+        { "gelu", run_act, 2 * one }, { "gelu, gradients", run_act_bwd, 4 * one }, { "silu gate", run_glu, 3 * one },
         { "silu gate, gradients", run_glu_bwd, 7 * one }, { "residual", run_residual, 3 * one },
-        { "rotary positions", run_rope, 2 * one + (double)T * 512 }, { "gather", run_gather, 2 * one }, { "AdamW", run_adamw, 30.0 * (double)n },
+        { "rotary positions", run_rope, 2 * one + (double)T * 512 }, { "gather", run_gather, 2 * one },
+        { "f32 to bf16", run_cast, 3 * one }, { "gradient of a bias: column sums", run_column_sums, one },
+        { "gradient of an embedding", run_scatter_add, 5 * one }, { "sum of squares", run_sumsq, 2 * one }, { "AdamW", run_adamw, 30.0 * (double)n },
     };
     for (int i = 0; i < countof(all); i++) {
         double rate = all[i].bytes / seconds(all[i].fn, &r);
@@ -141,6 +153,42 @@ static void bench_rows(int T, int C)
     o->release(o, r.a.p); o->release(o, r.b.p); o->release(o, r.c.p); o->release(o, r.d.p); o->release(o, r.e.p); o->release(o, r.g);
     o->release(o, r.stat); o->release(o, r.dg); o->release(o, w); o->release(o, m); o->release(o, v); o->release(o, g);
     free(idx);
+}
+
+/* ---- over the vocabulary ---- */
+
+struct logits { struct logprob_args loss; struct mat logit; struct draw_how *how; struct drawn *got; };
+static void run_loss(void *v) { o->logprob(o, &((struct logits *)v)->loss); }
+static void run_draw(void *v) { struct logits *l = v; o->draw(o, l->logit, l->how, l->logit.rows, l->got); }
+
+static void bench_loss(int T, int C, int V)
+{
+    struct logits l = { .loss = { .x = new_mat(DT_BF16, T, C), .w = new_mat(DT_BF16, V, C), .dx = new_mat(DT_BF16, T, C), .dw = new_mat(DT_F32, V, C).p } };
+    int *target = mem_array((size_t)T, sizeof *target);
+    float *lp = mem_array((size_t)T, 2 * sizeof *lp), *dlp = lp + T;
+    char name[96];
+    for (int i = 0; i < T; i++) { target[i] = (int)((int64_t)i * 7919 % V); dlp[i] = -1.0f / (float)T; }
+    l.loss.target = target; l.loss.lp = lp; l.loss.dlp = dlp;
+    double rate = 6.0 * T * C * V / seconds(run_loss, &l);
+    snprintf(name, sizeof name, "loss and gradients, [%d, %d] of %d tokens", T, C, V);
+    line(name, rate * 1e-12, "TFLOP/s", rate / product_rate, 0);
+    o->release(o, l.loss.x.p); o->release(o, l.loss.w.p); o->release(o, l.loss.dx.p); o->release(o, l.loss.dw);
+    free(target); free(lp);
+}
+
+static void bench_draws(int rows, int V)
+{
+    static const double top_p[] = { 1, 0.95 };
+    struct logits l = { .logit = new_mat(DT_F32, rows, V), .how = mem_array((size_t)rows, sizeof *l.how), .got = mem_array((size_t)rows, sizeof *l.got) };
+    char name[96];
+    for (int p = 0; p < countof(top_p); p++) {
+        for (int i = 0; i < rows; i++) l.how[i] = (struct draw_how){ 1, top_p[p], (i + 0.5) / rows, 0, i };
+        double rate = 4.0 * rows * V / seconds(run_draw, &l);
+        snprintf(name, sizeof name, "%d draws of %d tokens, top-p %.2f", rows, V, top_p[p]);
+        line(name, rate * 1e-9, "GB/s", rate / copy_rate, 0);
+    }
+    o->release(o, l.logit.p);
+    free(l.how); free(l.got);
 }
 
 /* ---- attention ---- */
@@ -328,6 +376,8 @@ int main(int argc, char **argv)
     bench_product("bf16", DT_BF16, small ? 4 : 256, small ? 96 : 6144, small ? 32 : 1536, false);
     bench_product("f32", DT_F32, big / 2, big / 2, big / 2, false);
     bench_rows(T, small ? 128 : 4096);
+    bench_loss(small ? 32 : 4096, small ? 32 : 1536, small ? 100 : 151936);
+    bench_draws(small ? 4 : 256, small ? 100 : 151936);
     bench_attn(small ? 40 : 4096, small ? 1 : 4, small ? 4 : 16, small ? 2 : 4, 128, true);
     bench_attn(small ? 40 : 4096, small ? 1 : 4, small ? 4 : 16, small ? 2 : 4, 64, true);
     bench_attn(small ? 40 : 1024, small ? 1 : 16, small ? 2 : 16, small ? 2 : 16, 64, false);

@@ -5,7 +5,7 @@
 #include "check.h"
 #include "search/sample.h"
 
-enum { MOST = 3000, DRAWS = 60 };
+enum { MOST = 21000, DRAWS = 60 };
 
 static struct { float l; int id; } order[MOST];
 static int by_rank(const void *a, const void *b)
@@ -54,7 +54,21 @@ static void check_draw(const float *l, int V, const struct draw_how *h, struct d
     T_CHECK(high + w[got.id] >= h->u * least - slack);
 }
 
-static void one_row(int V, bool levels)
+/* Many that are equal; so wide that most weigh nothing; one far above the rest, which top-k has to look into. */
+enum kind { ANY, LEVELS, WIDE, ALONE };
+
+static float value_of(enum kind kind, int i)
+{
+    switch (kind) {
+    case LEVELS: return (float)(check_below(4) - 2);
+    case WIDE:   return 100 * check_value();
+    case ALONE:  return i ? 8 * check_value() : 100;
+    case ANY:    break;
+    }
+    return 8 * check_value();
+}
+
+static void one_row(int V, enum kind kind)
 {
     struct ops *o = check_ops;
     static const double t[] = { 1, 0.3, 2.5, 0, 1e-6 }, p[] = { 1, 0.9, 0.3, 1e-9 };
@@ -63,7 +77,7 @@ static void one_row(int V, bool levels)
     struct draw_how how[DRAWS];
     struct drawn got[DRAWS], again[DRAWS];
     float *l = mem_array(3 * (size_t)(V + 2), sizeof *l);
-    for (int i = 0; i < 3 * (V + 2); i++) l[i] = levels ? (float)(check_below(4) - 2) : 8 * check_value();
+    for (int i = 0; i < 3 * (V + 2); i++) l[i] = value_of(kind, i % (V + 2));
     o->upload(o, x.dev.p, l, 3 * (size_t)(V + 2) * sizeof *l);
     for (int i = 0; i < DRAWS; i++)
         how[i] = (struct draw_how){ t[check_below(countof(t))], p[check_below(countof(p))], i == 0 ? 0 : i == 1 ? 0.99999999 : rng_next(&check_rng),
@@ -79,9 +93,9 @@ static void one_row(int V, bool levels)
 
 static void test_draws(void)
 {
-    static const int V[] = { 1, 2, 33, 257, 1024, 1025, 2999 };
+    static const int V[] = { 1, 2, 33, 257, 1024, 1025, 2999, 20011 };
     for (int i = 0; i < countof(V); i++)
-        for (int levels = 0; levels < 2; levels++) one_row(V[i], levels);
+        for (int kind = ANY; kind <= ALONE; kind++) one_row(V[i], (enum kind)kind);
 }
 
 static void test_not_numbers(void)

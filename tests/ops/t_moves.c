@@ -150,7 +150,7 @@ static void one_logprob(enum dtype t, int T, int V, int C, int mode)
 
 static void test_logprob(void)
 {
-    static const int size[][3] = { { 1, 2, 1 }, { 7, 19, 5 }, { 40, 300, 33 }, { 600, 90, 16 }, { 130, 1000, 24 } };
+    static const int size[][3] = { { 1, 2, 1 }, { 7, 19, 5 }, { 40, 300, 33 }, { 600, 90, 16 }, { 130, 1000, 24 }, { 4, 4099, 9 }, { 3, 20011, 8 } };
     for (int i = 0; i < countof(size); i++)
         for (int mode = 0; mode < 3; mode++)
             for (int t = 0; t < 2; t++) one_logprob(t ? DT_BF16 : DT_F32, size[i][0], size[i][1], size[i][2], mode);
@@ -187,6 +187,7 @@ static void test_adamw(void)
     one_adamw(1, DT_F32);
     one_adamw(37, DT_BF16);
     one_adamw(50000, DT_BF16);
+    one_adamw(20, DT_F32);
     one_adamw(50001, DT_F32);
 }
 

@@ -7,6 +7,7 @@ struct shape { int T, C, gap; };
 
 static const struct shape shapes[] = {
     { 1, 1, 0 }, { 3, 2, 1 }, { 5, 7, 0 }, { 17, 31, 4 }, { 65, 48, 0 }, { 130, 65, 3 }, { 64, 128, 16 }, { 200, 257, 0 }, { 9, 1024, 0 },
+    { 70, 264, 0 }, { 19, 1031, 2 }, { 18, 1536, 8 }, { 5, 4104, 0 }, { 3, 8200, 0 },      /* one pack a thread of the device and more, of 1, 4 and 8 */
 };
 
 static struct tensor tens(struct shape s, enum dtype t, enum fill f) { return tensor_new(check_ops, t, s.T, s.C, s.gap, f); }
