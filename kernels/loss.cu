@@ -160,7 +160,7 @@ static void adamw(struct ops *o, const struct adamw_args *a)
 
 /* ---- sums of squares, in double ---- */
 
-enum { SQUARES = 8192 };                       /* numbers a block */
+enum { SQUARES = 8192, SQUARES_TOTAL = 1024 };  /* numbers a block; threads that add up what the blocks give */
 
 template <int N> __global__ void square_parts(double *part, const float *p, size_t n)
 {
@@ -180,30 +180,33 @@ template <int N> __global__ void square_parts(double *part, const float *p, size
     if (threadIdx.x == 0) part[blockIdx.x] = sum[0];
 }
 
-__global__ void square_total(double *total, const double *part, int n)
+__global__ void __launch_bounds__(SQUARES_TOTAL) square_total(double *total, const double *part, int n)
 {
-    __shared__ double sum[BLOCK];
+    __shared__ double sum[SQUARES_TOTAL];
     double s = 0;
-    for (int i = (int)threadIdx.x; i < n; i += BLOCK) s += part[i];
+    UNROLL_BY_8 for (int i = (int)threadIdx.x; i < n; i += SQUARES_TOTAL) s += part[i];
     sum[threadIdx.x] = s;
-    for (unsigned half = BLOCK / 2; half; half /= 2) {
+    for (unsigned half = SQUARES_TOTAL / 2; half; half /= 2) {
         __syncthreads();
         if (threadIdx.x < half) sum[threadIdx.x] += sum[threadIdx.x + half];
     }
     if (threadIdx.x == 0) *total = sum[0];
 }
 
-static double sumsq(struct ops *o, const float *p, size_t n)
+static double sumsq(struct ops *o, const struct floats *v, int n)
 {
     struct cuda *c = cuda_of(o);
-    int parts = div_up((int64_t)n, SQUARES);
+    int parts = 0;
     double total = 0;
-    if (!n) return 0;
-    double *part = (double *)cuda_scratch(c, SCRATCH_SUMS, ((size_t)parts + 1) * sizeof *part);
-    if (!part) return 0;
-    BY_PACK(sizeof(float), cuda_packs(p) && n % 4 == 0, N, LAUNCH(c, square_parts<N>, dim3((unsigned)parts), dim3(BLOCK), 0, part, p, n));
-    LAUNCH(c, square_total, dim3(1), dim3(BLOCK), 0, part + parts, part, parts);
-    o->download(o, &total, part + parts, sizeof total);
+    for (int i = 0; i < n; i++) parts += div_up((int64_t)v[i].n, SQUARES);
+    double *part = (double *)cuda_scratch(c, SCRATCH_SUMS, ((size_t)parts + 1) * sizeof *part), *sum = part + parts;
+    if (!part || !parts) return 0;
+    for (int i = 0; i < n; part += div_up((int64_t)v[i++].n, SQUARES))
+        if (v[i].n)
+            BY_PACK(sizeof(float), cuda_packs(v[i].p) && v[i].n % 4 == 0, N,
+                LAUNCH(c, square_parts<N>, dim3((unsigned)div_up((int64_t)v[i].n, SQUARES)), dim3(BLOCK), 0, part, v[i].p, v[i].n));
+    LAUNCH(c, square_total, dim3(1), dim3(SQUARES_TOTAL), 0, sum, sum - parts, parts);
+    o->download(o, &total, sum, sizeof total);
     return total;
 }
 

@@ -35,10 +35,13 @@ void param_zero_grads(struct params *ps, struct ops *o)
 
 double param_grad_norm(struct params *ps, struct ops *o)
 {
-    double sum = 0;
+    struct floats *v = mem_array((size_t)ps->n + 1, sizeof *v);
+    int n = 0;
     for (int i = 0; i < ps->n; i++)
-        if (ps->v[i].grad && !ps->v[i].frozen) sum += o->sumsq(o, ps->v[i].grad, ps->v[i].n);
-    return sqrt(sum);
+        if (ps->v[i].grad && !ps->v[i].frozen) v[n++] = (struct floats){ ps->v[i].grad, ps->v[i].n };
+    double norm = sqrt(o->sumsq(o, v, n));
+    free(v);
+    return norm;
 }
 
 /* ---- building ---- */

@@ -130,15 +130,22 @@ static void sumsq_task(void *v, int i, int worker)
     l->part[i] = l->c->v->optim->sumsq(l->p + at, mem_min(l->n - at, (size_t)VECTOR_CHUNK));
 }
 
-static double sumsq(struct ops *o, const float *p, size_t n)
+static double sumsq_of(struct ops *o, struct floats x)
 {
-    struct sumsq l = { cpu_of(o), p, n, NULL };
-    int chunks = vector_chunks(n);
+    struct sumsq l = { cpu_of(o), x.p, x.n, NULL };
+    int chunks = vector_chunks(x.n);
     double sum = 0;
     l.part = cpu_scratch(l.c, 0, SCRATCH_OP_SUMS, (size_t)mem_max(chunks, 1) * sizeof *l.part);
     if (!l.part) return 0;
     par_for(l.c->pool, chunks, sumsq_task, &l);
     for (int i = 0; i < chunks; i++) sum += l.part[i];
+    return sum;
+}
+
+static double sumsq(struct ops *o, const struct floats *v, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += sumsq_of(o, v[i]);
     return sum;
 }
 

@@ -40,7 +40,7 @@ NOTHING(no_attn, const struct attn_args *a) { (void)o; (void)a; }
 NOTHING(no_attn_bwd, const struct attn_args *a, struct mat d_o, struct mat dq, struct mat dk, struct mat dv) { (void)o; (void)a; (void)d_o; (void)dq; (void)dk; (void)dv; }
 NOTHING(no_attn_tree, const struct attn_tree_args *a) { (void)o; (void)a; }
 NOTHING(no_adamw, const struct adamw_args *a) { (void)o; (void)a; }
-static double no_sumsq(struct ops *o, const float *p, size_t n) { (void)o; (void)p; (void)n; return 0; }
+static double no_sumsq(struct ops *o, const struct floats *v, int n) { (void)o; (void)v; (void)n; return 0; }
 
 void cpu_set_measuring(struct ops *o)
 {

@@ -86,6 +86,8 @@ struct logprob_args {
     float *dw;                                 /* [dev] [V, C] f32 */
 };
 
+struct floats { const float *p; size_t n; };   /* [dev] */
+
 /* AdamW (Loshchilov & Hutter 2019), decoupled decay:
  *   g' = g * gscale;  m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2
  *   w -= lr * ( (m / bc1) / (sqrt(v / bc2) + eps) + decay * w ),   bc1 = 1 - b1^t, bc2 = 1 - b2^t
@@ -153,7 +155,7 @@ struct ops {
     /* ---- losses and the optimiser ---- */
     void   (*logprob)(struct ops *, const struct logprob_args *);
     void   (*adamw)  (struct ops *, const struct adamw_args *);
-    double (*sumsq)  (struct ops *, const float *p, size_t n);                                       /* [dev]; fixed order */
+    double (*sumsq)  (struct ops *, const struct floats *v, int n);                                  /* over n arrays, in a fixed order */
     /* ---- sampling; how, out: host arrays [n]. NULL: the device has none, and logits are downloaded to be drawn from ---- */
     void   (*draw)(struct ops *, struct mat logit, const struct draw_how *how, int n, struct drawn *out);
     void   *ctx;                               /* the backend's own */

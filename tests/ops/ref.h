@@ -450,11 +450,12 @@ static void ref_adamw(struct ops *o, const struct adamw_args *a)
     }
 }
 
-static double ref_sumsq(struct ops *o, const float *p, size_t n)
+static double ref_sumsq(struct ops *o, const struct floats *v, int n)
 {
     (void)o;
     double s = 0;
-    for (size_t i = 0; i < n; i++) s += (double)p[i] * p[i];
+    for (int k = 0; k < n; k++)
+        for (size_t i = 0; i < v[k].n; i++) s += (double)v[k].p[i] * v[k].p[i];
     return s;
 }
 

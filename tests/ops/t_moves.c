@@ -177,7 +177,9 @@ static void one_adamw(int n, enum dtype copy_t)
     o->adamw(o, &a);
     check_ref->adamw(check_ref, &r);
     T_TENSOR(w, 2e-6);
-    double s = o->sumsq(o, vec_dev(&g), (size_t)n), want = check_ref->sumsq(check_ref, vec_ref(&g), (size_t)n);
+    struct floats all[] = { { vec_dev(&g), (size_t)n }, { vec_dev(&w), 0 }, { vec_dev(&g) + 1, (size_t)n - 1 } };
+    struct floats all_ref[] = { { vec_ref(&g), (size_t)n }, { vec_ref(&w), 0 }, { vec_ref(&g) + 1, (size_t)n - 1 } };
+    double s = o->sumsq(o, all, 3), want = check_ref->sumsq(check_ref, all_ref, 3);
     T_NEAR(s, want, 1e-12 * want);
     tensor_free(&w); tensor_free(&m); tensor_free(&v); tensor_free(&g); tensor_free(&c);
 }

@@ -125,7 +125,7 @@ static void run_rows(struct ops *o, struct hash *h, enum dtype t)
     o->residual_bwd(o, dx.dev, vec_dev(&dg), y.dev, x.dev, vec_dev(&g));
     o->add_rows_bwd(o, vec_dev(&table), y.dev, 37);
     o->scatter_add(o, x.dev, y.dev, idx);
-    double s = o->sumsq(o, vec_dev(&table), 37 * C);
+    double s = o->sumsq(o, &(struct floats){ vec_dev(&table), 37 * C }, 1);
     hash_add(h, &s, sizeof s);
     add_hash(h, &x); add_hash(h, &y); add_hash(h, &dx); add_hash(h, &g); add_hash(h, &dg); add_hash(h, &db); add_hash(h, &stat); add_hash(h, &table);
 }
