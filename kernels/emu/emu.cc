@@ -215,7 +215,7 @@ static unsigned pauses;
 void emu_progress(void) { pauses = 0; }
 void emu_pause(void)
 {
-    enum { MOST_PAUSES = 1 << 25 };
+    enum { MOST_PAUSES = 1 << 24 };
     if (++pauses > MOST_PAUSES) misuse("threads wait for one another for ever", NULL, 0);
     run.paused.push_back(run.running);
     to_scheduler();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Kernels with faults that the emulation has to notice, and the same without.
  */
-#include "mma.h"
+#include "wgmma.h"
 extern "C" {
 #include "faults.h"
 }
@@ -116,6 +116,50 @@ static void launch_copies(int *p, enum early early)
     cudaFree(from);
 }
 
+/* Half of the threads write, arrive at a barrier and are waited for by the others. */
+__global__ void handed(int *p, bool late, bool nobody)
+{
+    __shared__ uint64_t bar;
+    __shared__ int s[32];
+    int i = (int)threadIdx.x % WARP;
+    if (threadIdx.x == 0) {
+        bar_init(&bar, WARP);
+        fence_async();
+    }
+    __syncthreads();
+    if (threadIdx.x < WARP) {
+        if (!late) s[i] = i;
+        if (!nobody || i) bar_arrive(&bar);
+        if (late) s[i] = i;
+        return;
+    }
+    bar_wait(&bar, 0);
+    p[i] = s[31 - i];
+}
+
+enum product { AS_IT_SHOULD, WRITTEN_OVER, TOO_EARLY, NOT_WAITED_FOR };
+
+/* [64, 16] of ones by [16, 64] of ones: 16 everywhere; p gets one for each of 64 threads. */
+__global__ void multiplied(int *p, enum product how)
+{
+    DYNAMIC_SHARED(unsigned char, shared);
+    struct bf16 *tile = (struct bf16 *)(shared + (-shared_at(shared) & (TILE_ALIGN - 1)));
+    float d[32], early = 0;
+    for (int i = (int)threadIdx.x; i < 64 * PANEL; i += WARPGROUP) tile[i] = { 0x3f80 };
+    fence_async();
+    __syncthreads();
+    wgmma_begin();
+    wgmma_tiles<64, false, false>(d, tile_rows(tile, 64, 0, 0), tile_rows(tile, 64, 0, 0), false);
+    wgmma_commit();
+    if (how == WRITTEN_OVER && threadIdx.x == 127) tile[0] = { 0 };
+    warpgroup_sync(1);
+    if (how == TOO_EARLY) early = d[0];
+    if (how != NOT_WAITED_FOR) wgmma_wait<0>();
+    if (threadIdx.x < 64) p[threadIdx.x] = how == TOO_EARLY ? early != early : (int)d[0];
+}
+
+static void launch_multiplied(int *p, enum product how) { LAUNCH(&here, multiplied, dim3(1), dim3(WARPGROUP), TILE_ALIGN + 64 * PANEL * 2, p, how); }
+
 int *faults_memory(void)
 {
     void *p = NULL;
@@ -138,6 +182,14 @@ void fault_early_own(int *p) { launch_copies(p, BEFORE_WAIT); }
 void fault_early_other(int *p) { launch_copies(p, BEFORE_BARRIER); }
 void fault_fetched_over(int *p) { launch_copies(p, FETCHED_OVER); }
 
+void fault_handed_late(int *p) { LAUNCH(&here, handed, dim3(1), dim3(64), 0, p, true, false); }
+void fault_nobody_arrives(int *p) { LAUNCH(&here, handed, dim3(1), dim3(64), 0, p, false, true); }
+void fault_written_over(int *p) { launch_multiplied(p, WRITTEN_OVER); }
+void fault_too_early(int *p) { launch_multiplied(p, TOO_EARLY); }
+void fault_not_waited_for(int *p) { launch_multiplied(p, NOT_WAITED_FOR); }
+
+void no_fault_handed(int *p) { LAUNCH(&here, handed, dim3(1), dim3(64), 0, p, false, false); }
+void no_fault_multiplied(int *p) { launch_multiplied(p, AS_IT_SHOULD); }
 void no_fault_again(int *p) { LAUNCH(&here, again, dim3(1), dim3(64), 0, p, true); }
 void no_fault_lanes(int *p) { LAUNCH(&here, lanes, dim3(1), dim3(64), 0, p, true); }
 void no_fault_blocks(int *p) { LAUNCH(&here, blocks, dim3(4), dim3(32), 0, p, true); }

@@ -23,6 +23,11 @@ void fault_not_atomic(int *p);
 void fault_early_own(int *p);
 void fault_early_other(int *p);
 void fault_fetched_over(int *p);
+void fault_handed_late(int *p);
+void fault_nobody_arrives(int *p);
+void fault_written_over(int *p);
+void fault_too_early(int *p);
+void fault_not_waited_for(int *p);
 void no_fault(int *p);
 void no_fault_again(int *p);
 void no_fault_lanes(int *p);
@@ -30,6 +35,8 @@ void no_fault_blocks(int *p);
 void no_fault_launches(int *p);
 void no_fault_atomic(int *p);
 void no_fault_copies(int *p);
+void no_fault_handed(int *p);
+void no_fault_multiplied(int *p);
 
 int *faults_memory(void);                      /* 64 ints of the device; cudaFree() */
 

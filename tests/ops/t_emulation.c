@@ -38,10 +38,26 @@ static void test_early(void)
     for (int i = 0; i < 64; i++) T_INT(a[i], 63 - i);
 }
 
+/* Products of a warpgroup, and barriers in shared memory. */
+static void test_warpgroups(void)
+{
+    int a[64];
+    T_CHECK(strstr(faults_said(fault_nobody_arrives), "wait for one another for ever") != NULL);
+    T_CHECK(strstr(faults_said(fault_written_over), "written while a product was reading it") != NULL);
+    T_CHECK(strstr(faults_said(fault_not_waited_for), "before its products and bulk copies are waited for") != NULL);
+    fault_too_early(a);
+    for (int i = 0; i < 64; i++) T_INT(a[i], 1);
+    no_fault_multiplied(a);
+    for (int i = 0; i < 64; i++) T_INT(a[i], 16);
+    no_fault_handed(a);
+    for (int i = 0; i < 32; i++) T_INT(a[i], 31 - i);
+}
+
 int main(void)
 {
     T_RUN(test_faults);
     T_RUN(test_order);
     T_RUN(test_early);
+    T_RUN(test_warpgroups);
     return t_end();
 }

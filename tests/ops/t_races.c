@@ -35,8 +35,12 @@ static void test_copies(void)
     check_found(fault_fetched_over, "writes shared memory", "a copy that is not waited for");
 }
 
+static void test_warpgroups(void) { check_found(fault_handed_late, "kernel handed", "nothing orders the two"); }
+
 static void test_none(void)
 {
+    T_STR(faults_said(no_fault_handed), "");
+    T_STR(faults_said(no_fault_multiplied), "");
     T_STR(faults_said(no_fault), "");
     T_STR(faults_said(no_fault_again), "");
     T_STR(faults_said(no_fault_lanes), "");
@@ -52,6 +56,7 @@ int main(void)
     T_RUN(test_warp);
     T_RUN(test_blocks);
     T_RUN(test_copies);
+    T_RUN(test_warpgroups);
     T_RUN(test_none);
     return t_end();
 }
