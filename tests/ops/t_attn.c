@@ -26,6 +26,7 @@ static const struct shape long_shapes[] = {
     { 2, 1, 128, true, 2, { 200, 90 }, { -1, 0 } },
     { 7, 1, 64, true, 3, { 140, 10, 41 }, { -1, 0, -1 } },
     { 1, 1, 104, false, 2, { 130, 257 }, { -1, -1 } },
+    { 1, 1, 16, true, 1, { 420 }, { -1 } },
 };
 
 /* Columns behind the rows of q, k, v, o, and of the gradients of q, k: rows that start anywhere, or at multiples of 16 bytes. */
