@@ -7,7 +7,7 @@
 #   make fuzz       readers of models and of others' JSON against made-up files, FUZZ_TIME=60 seconds each (FUZZ_SEED=1: always the same)
 #   make bench      speed ratios          make install PREFIX=/usr/local
 #   make CUDA=1     into build/cuda, with the CUDA backend (CUDA_ARCH=90: the device's; nvcc on the PATH or NVCC=...)
-#   make test-cuda bench-cuda   the same tests, and the figures, on the device
+#   make test-cuda sanitize-cuda bench-cuda   on the device: the same tests; the op table under compute-sanitizer; the figures
 #   make cuda-report   kernels compiled for three architectures: warnings, registers, spills
 #   make deps       Debian packages       make lint
 

@@ -264,6 +264,10 @@ static int find_device(struct cuda *c)
     if ((e = cudaSetDevice(0)) != cudaSuccess || (e = cudaGetDeviceProperties(&c->device, 0)) != cudaSuccess ||
         (e = cudaStreamCreate(&c->stream)) != cudaSuccess)
         return fail_kind(ERR_DEVICE, "cuda: %s", cudaGetErrorString(e));
+#if defined(GPU_WGMMA) && !defined(GPU_EMULATED)
+    const int major = c->device.major, minor = c->device.minor;        /* code for sm_90a runs there alone */
+    if (major != 9) return fail_kind(ERR_DEVICE, "cuda: this build is for sm_90; %s wants one with CUDA_ARCH=%d%d", c->device.name, major, minor);
+#endif
     return 0;
 }
 

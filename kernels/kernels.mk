@@ -94,11 +94,19 @@ $B/race/tests/ops/t_tiles: $B/race/tests/ops/tiles.o
 CUDA_UNITS = $(patsubst %,build/cuda/tests/%,ops/t_tiles ops/t_linear ops/t_moves ops/t_rowops ops/t_rows ops/t_attn ops/t_draw unit/t_model_grad \
     unit/t_model_tree unit/t_search_engine unit/t_search_prm unit/t_train_model unit/t_train_memory golden/t_internvl golden/t_internvl_chat \
     golden/t_vlm golden/t_qwen_vl golden/t_decoders golden/t_objectives)
-.PHONY: test-cuda bench-cuda
+.PHONY: test-cuda sanitize-cuda bench-cuda
 test-cuda: deps
 	@$(MAKE) --no-print-directory -j CUDA=1 all $(CUDA_UNITS)
 	@COS_DEVICE=cuda sh tests/run.sh build/cuda $(CUDA_UNITS) tests/tools/device.bats
 
+# The op table under the toolkit's checkers of memory and of races.
+sanitize-cuda: deps
+	@$(MAKE) --no-print-directory -j CUDA=1 $(filter build/cuda/tests/ops/%,$(CUDA_UNITS))
+	@for tool in memcheck racecheck; do for t in $(filter build/cuda/tests/ops/%,$(CUDA_UNITS)); do \
+	    echo "== $$tool $$t"; COS_DEVICE=cuda compute-sanitizer --tool $$tool --error-exitcode 1 $$t || exit 1; done; done
+
+# COS_REF_PYTHON: a python with torch, whose figures for the same shapes follow.
 bench-cuda: deps
 	@$(MAKE) --no-print-directory -j CUDA=1 build/cuda/tests/bench/bench_cuda
 	@build/cuda/tests/bench/bench_cuda
+	@[ -z "$$COS_REF_PYTHON" ] || "$$COS_REF_PYTHON" tests/bench/bench_torch.py
