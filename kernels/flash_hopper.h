@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Shared by attention's kernels for Hopper (Shah et al., FlashAttention-3, 2024): a block is a warpgroup that fetches tiles of 128 rows
- * and two that multiply. Tiles go through rings of two places; who fetches runs ahead of who multiplies. Rows come by slots from
+ * and two that multiply. Tiles go through rings of a few places; who fetches runs ahead of who multiplies. Rows come by slots from
  * anywhere, so they are fetched 16 bytes at a time (cp.async), not by tensor maps.
  */
 #ifndef KERNELS_FLASH_HOPPER_H
